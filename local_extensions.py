@@ -1,0 +1,250 @@
+"""The rules for answers, and the filters that write an answer into a file as data.
+
+Cookiecutter loads this module by the name in `cookiecutter.json` (`_extensions`).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from cookiecutter.exceptions import FailedHookException
+from jinja2 import Environment
+from jinja2.ext import Extension
+
+Answer = Mapping[str, Any]
+
+TEXTS = ("model_name", "description", "author", "model_slug", "base_image")
+REQUIREMENTS = Path(__file__).parent / "templates" / "requirements"
+
+MAX_SLUG = 63
+#: With a longer class name some generated lines would pass 88 columns.
+MAX_CLASS_NAME = 48
+
+_SLUG = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*")
+
+# The grammar of Docker's distribution/reference package, without digests of odd kinds.
+_HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?\.?)+(?::\d{1,5})?"
+_PATH_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_IMAGE = re.compile(
+    rf"(?:{_HOST}/)?{_PATH_PART}(?:/{_PATH_PART})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+    r"(?:@sha256:[0-9a-f]{64})?"
+)
+
+
+class Stack(NamedTuple):
+    """The four answers that decide which base image and packages are used."""
+
+    framework: str
+    python_version: str
+    accelerator: str
+    image_registry: str
+
+    @classmethod
+    def of(cls, answers: Answer) -> Stack:
+        """Pick the four out of all answers."""
+        return cls(*(str(answers[field]) for field in cls._fields))
+
+    def __str__(self) -> str:
+        return " ".join(f"{field}={value}" for field, value in zip(self._fields, self, strict=True))
+
+    @property
+    def requirements(self) -> str:
+        """Name of the file that pins the packages."""
+        parts = [self.framework, self.accelerator, self.python_version]
+        if self.framework == "none":
+            parts.remove(self.accelerator)
+        return "-".join(parts) + ".txt"
+
+    def has_packages(self) -> bool:
+        """Tell whether there is a set of packages for it."""
+        return (REQUIREMENTS / self.requirements).is_file()
+
+    def differences(self, other: Stack) -> tuple[int, list[bool]]:
+        """How far another stack is from this one, to sort by: an answer changed later is nearer."""
+        changed = [one != two for one, two in zip(self, other, strict=True)]
+        return sum(changed), changed
+
+
+class Answers(Extension):
+    """The filters."""
+
+    def __init__(self, environment: Environment) -> None:
+        """Add the filters to Cookiecutter's environment."""
+        super().__init__(environment)
+        environment.filters.update(
+            check_answers=check_answers,
+            class_name=class_name,
+            docstring=docstring,
+            label=label,
+            markdown=markdown,
+            recommended_image=recommended_image,
+            requirements=lambda answers: Stack.of(answers).requirements,
+            slug=slug,
+            yaml=yaml_string,
+        )
+
+
+def check_answers(answers: Answer) -> str:
+    """Refuse answers of which no working repository can be made.
+
+    Returns:
+        Nothing, so that it can stand in a template.
+
+    Raises:
+        FailedHookException: lists every problem. Cookiecutter shows this one without
+            a traceback.
+    """
+    problems = list(find_problems(answers))
+    if problems:
+        lines = ["These answers cannot be used:", *(f"  * {problem}" for problem in problems)]
+        raise FailedHookException("\n".join(lines))
+    return ""
+
+
+def find_problems(answers: Answer) -> Iterable[str]:
+    """List what is wrong with the answers, and what to type instead."""
+    for key in TEXTS:
+        yield from _find_text_problems(key, str(answers[key]))
+    if not answers["model_name"].strip():
+        yield "model_name is blank: type a name such as Color Name Predictor"
+    elif len(answers["model_name"].splitlines()) > 1:
+        yield "model_name has several lines: type it on one line"
+    model_slug = answers["model_slug"]
+    if len(model_slug) > MAX_SLUG or not _SLUG.fullmatch(model_slug):
+        yield (
+            f'model_slug "{_shorten(model_slug)}" cannot name a folder and an image: type lower case letters and'
+            f" digits, with single -, _ or . between them, at most {MAX_SLUG} in all, such as {slug(model_slug)}"
+        )
+    yield from _find_stack_problems(answers)
+
+
+def _find_text_problems(key: str, text: str) -> Iterable[str]:
+    if any(mark in text for mark in ("{{", "{%", "{#")):
+        yield f"{key} holds {{{{, {{% or {{#, which Cookiecutter would take for a template: leave them out"
+    if any(unicodedata.category(char) == "Cs" for char in text):
+        yield f"{key} is not valid UTF-8: check the encoding of your terminal"
+    elif any(unicodedata.category(char) == "Cc" and char not in "\t\n" for char in text):
+        yield f"{key} holds a control character: leave it out"
+
+
+def _find_stack_problems(answers: Answer) -> Iterable[str]:
+    stack, image = Stack.of(answers), answers["base_image"]
+    if not stack.has_packages():
+        yield f"there is no set of packages for {stack}; {_suggest(answers)}"
+    elif not image.strip():
+        yield (
+            f"there is no {stack.image_registry} base image for {stack}; {_suggest(answers)},"
+            " or type an image of your own as base_image"
+        )
+    if not image.strip():
+        return
+    if not _IMAGE.fullmatch(image):
+        yield f'base_image "{_shorten(image)}" is not the name of an image: type one such as python:3.12-slim-bookworm'
+    pythons = {row["python"] for row in answers["_base_images"] if row["image"] == image}
+    if pythons and stack.python_version not in pythons:
+        yield (
+            f"base_image {image} has Python {' or '.join(pythons)}, and python_version is {stack.python_version}:"
+            " change one of them"
+        )
+
+
+def _suggest(answers: Answer) -> str:
+    wanted = Stack.of(answers)
+    possible = {
+        Stack(framework, row["python"], accelerator, row["registry"])
+        for row in answers["_base_images"]
+        for framework in row["frameworks"]
+        for accelerator in row["accelerators"]
+    }
+    accepted = [stack for stack in possible if stack.has_packages()]
+    nearest = sorted(accepted, key=lambda stack: (wanted.differences(stack), stack))[:3]
+    return "these would do: " + "; ".join(map(str, nearest))
+
+
+def recommended_image(answers: Answer) -> str:
+    """Look up the base image for the answers given so far.
+
+    Returns:
+        The first row of `_base_images` that serves them, an image with the framework
+        inside before one without; nothing where no row does.
+    """
+    stack = Stack.of(answers)
+    rows = [
+        row
+        for row in answers["_base_images"]
+        if row["python"] == stack.python_version
+        and row["registry"] == stack.image_registry
+        and stack.accelerator in row["accelerators"]
+        and stack.framework in row["frameworks"]
+    ]
+    return str(rows[0]["image"]) if rows else ""
+
+
+def slug(name: str) -> str:
+    """Make a slug: `Color Name Predictor` gives `color-name-predictor`."""
+    words = re.findall("[a-z0-9]+", _to_ascii(name).lower())
+    return "-".join(words)[:MAX_SLUG].strip("-") or "model"
+
+
+def class_name(name: str) -> str:
+    """Make the name of the model's class: `Color Name Predictor` gives `ColorNamePredictorModel`."""
+    words = re.findall("[A-Za-z0-9]+", _to_ascii(name))
+    joined = "".join(word[0].upper() + word[1:] for word in words).removesuffix("Model")
+    if not joined[:1].isalpha():
+        joined = "Custom" + joined
+    return joined[: MAX_CLASS_NAME - len("Model")] + "Model"
+
+
+def yaml_string(text: str) -> str:
+    """Write a text as a double-quoted YAML string on one line."""
+    return str(yaml.safe_dump(text, default_style='"', allow_unicode=True, width=float("inf"))).rstrip("\n")
+
+
+def docstring(text: str) -> str:
+    """Write a text as a Python docstring on one line, whose value is the text."""
+    if not text.strip():
+        return '"""The model."""'
+    body = text.strip(" ")
+    before, after = len(text) - len(text.lstrip(" ")), len(text) - len(text.rstrip(" "))
+    escaped = "".join(map(_escape, body))
+    # a quote could close the docstring where it stands at an end or beside another
+    escaped = re.sub(r'^"|"(?=")|(?<=")"|"$', r"\"", escaped)
+    return '"""' + r"\x20" * before + escaped + r"\x20" * after + '"""'
+
+
+def _escape(char: str) -> str:
+    if char == "\\":
+        return r"\\"
+    return char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+
+
+def label(text: str) -> str:
+    """Write a text as the value of a Dockerfile's label, with its white space collapsed."""
+    return '"' + re.sub(r'([\\"$])', r"\\\1", " ".join(text.split())) + '"'
+
+
+def markdown(text: str) -> str:
+    """Write a text into Markdown so that it shows as it is; only what would not is escaped."""
+    return "\n".join(map(_markdown_line, text.strip().split("\n")))
+
+
+def _markdown_line(line: str) -> str:
+    line = line.strip()
+    line = re.sub(r"\\(?=[!-/:-@\[-`{-~]|$)", r"\\\\", line)
+    line = re.sub(r"[`*\[\]]|<(?=[a-zA-Z/!?])|&(?=#?\w+;)|~(?=~)|(?<!\w)_|_(?!\w)|!(?=\[)", r"\\\g<0>", line)
+    line = re.sub(r"^(?:[-+](?=\s|$)|-(?=-)|=(?==|$)|#(?=#*(?:\s|$))|>|~|\|)", r"\\\g<0>", line)
+    return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", line)
+
+
+def _to_ascii(text: str) -> str:
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 80 else text[:80] + "..."

@@ -1,0 +1,39 @@
+"""Run a model on files named on the command line, without a server."""
+
+import sys
+from typing import Any, List, Optional
+
+import click
+
+from ..loading import as_list, describe
+
+
+def main(factory: Any, args: Optional[List[str]] = None) -> None:
+    """Read the paths of the model's files from the command line and run it on them.
+
+    Args:
+        factory: the model's class, with its file names as class attributes.
+        args: the command line; that of the process by default.
+    """
+    names = as_list(factory.input_filenames) + as_list(factory.output_filenames)
+
+    @click.command(help=_first_line(factory.__doc__))
+    def command(**paths: str) -> None:
+        model = factory()
+        try:
+            model.run(*paths.values())
+        except (model.validation_exception_class, model.io_exception_class) as error:
+            click.echo("error: {}".format(describe(error)), err=True)
+            sys.exit(1)
+
+    for name in names:
+        command.params.append(click.Argument([_identifier(name)], metavar=name.upper()))
+    command(args)
+
+
+def _first_line(text: Optional[str]) -> str:
+    return (text or "Run the model.").strip().split("\n")[0]
+
+
+def _identifier(filename: str) -> str:
+    return "".join(char if char.isalnum() else "_" for char in filename).lower()

@@ -1,0 +1,129 @@
+"""A client of a model's server."""
+
+import json as json_format
+from typing import Any, Dict, Optional, Union
+from urllib.error import HTTPError
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import Request, urlopen
+
+
+class Answer:
+    """What a server answered.
+
+    Attributes:
+        status_code: the HTTP status.
+        content_type: of the body, empty where there is none.
+        data: the body.
+    """
+
+    def __init__(self, status_code: int, content_type: str, data: bytes) -> None:
+        self.status_code = status_code
+        self.content_type = content_type
+        self.data = data
+
+    def get_json(self) -> Any:
+        """Return the decoded body, or None where it is not JSON."""
+        try:
+            return json_format.loads(self.data.decode("utf-8"))
+        except ValueError:
+            return None
+
+    @property
+    def message(self) -> str:
+        """The message of the response object.
+
+        Raises:
+            ValueError: the body is not the response object.
+        """
+        content = self.get_json()
+        if not isinstance(content, dict) or not isinstance(content.get("message"), str):
+            raise ValueError(
+                "not the response object of the specification: {!r}".format(
+                    self.data[:200]
+                )
+            )
+        return str(content["message"])
+
+
+class Client:
+    """Sends requests to a server; its calls are those of Flask's test client."""
+
+    def __init__(self, url: str, timeout: Optional[float] = None) -> None:
+        """Choose the server.
+
+        Args:
+            url: of the server, or of its `/run` or `/status`.
+            timeout: seconds to wait for an answer; for ever by default.
+
+        Raises:
+            ValueError: it is not an HTTP URL.
+        """
+        self.url = base_url(url)
+        self.timeout = timeout
+
+    def get(self, path: str) -> Answer:
+        """Send a GET request.
+
+        Raises:
+            OSError: the server does not answer.
+        """
+        return self._send(Request(self.url + path))
+
+    def post(
+        self,
+        path: str,
+        data: Union[bytes, str, None] = None,
+        json: Any = None,
+        content_type: Optional[str] = None,
+    ) -> Answer:
+        """Send a POST request.
+
+        Args:
+            path: the route.
+            data: the body as it is.
+            json: the body to encode as JSON, in place of `data`.
+            content_type: of the body; that of JSON goes with `json`.
+
+        Raises:
+            OSError: the server does not answer.
+        """
+        headers: Dict[str, str] = {}
+        if json is not None:
+            data = json_format.dumps(json)
+            content_type = content_type or "application/json"
+        if content_type:
+            headers["Content-Type"] = content_type
+        body = data.encode("utf-8") if isinstance(data, str) else data or b""
+        return self._send(Request(self.url + path, body, headers, method="POST"))
+
+    def _send(self, request: Request) -> Answer:
+        try:
+            response = urlopen(request, timeout=self.timeout)
+        except HTTPError as error:
+            response = error
+        with response:
+            return Answer(
+                response.getcode(),
+                response.headers.get("Content-Type", ""),
+                response.read(),
+            )
+
+
+def base_url(url: str) -> str:
+    """Return the URL of a server, given that of the server or of one of its routes.
+
+    Raises:
+        ValueError: it is not an HTTP URL.
+    """
+    parts = urlsplit(url if "//" in url else "http://" + url)
+    try:
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ValueError("{!r} is not a URL such as http://localhost:8080".format(url))
+    path = parts.path.rstrip("/")
+    for route in ("/run", "/status"):
+        if path.endswith(route):
+            path = path[: -len(route)]
+    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))

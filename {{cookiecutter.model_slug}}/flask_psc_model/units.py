@@ -1,0 +1,58 @@
+"""Sizes and times as people write them in `model.yaml`."""
+
+import re
+from typing import Any
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i?)B?|B)?", re.IGNORECASE)
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smh])\s*", re.IGNORECASE)
+_DURATION = re.compile("(?:{})+".format(_DURATION_PART.pattern), re.IGNORECASE)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+_EXPONENTS = {"K": 1, "M": 2, "G": 3, "T": 4}
+
+
+def parse_size(text: Any) -> int:
+    """Read a size in bytes.
+
+    `512M`, `512 MB` and `512Mi` are all 512 * 1024 * 1024 bytes, which is how Docker
+    reads `--memory 512m`; a number without a unit is bytes.
+
+    Raises:
+        ValueError: the text is not a size above zero.
+    """
+    match = _SIZE.fullmatch(_as_text(text))
+    size = 0
+    if match:
+        number, unit, _ = match.groups()
+        exponent = _EXPONENTS[unit.upper()] if unit else 0
+        size = int(float(number) * 1024**exponent)
+    if size <= 0:
+        raise ValueError("expected a size such as 512M or 1 GiB")
+    return size
+
+
+def parse_duration(text: Any) -> float:
+    """Read a time in seconds.
+
+    `20s`, `1m30s`, `2h` and `500ms`; a number without a unit is seconds.
+
+    Raises:
+        ValueError: the text is not a time above zero.
+    """
+    text = _as_text(text)
+    seconds = 0.0
+    if _NUMBER.fullmatch(text):
+        seconds = float(text)
+    elif _DURATION.fullmatch(text):
+        for number, unit in _DURATION_PART.findall(text):
+            seconds += float(number) * _SECONDS[unit.lower()]
+    if seconds <= 0:
+        raise ValueError("expected a time such as 20s or 1m30s")
+    return seconds
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return ""
+    return str(value).strip()

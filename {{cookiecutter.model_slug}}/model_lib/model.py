@@ -1,0 +1,1 @@
+{% include "model/" ~ cookiecutter.framework ~ ".py" %}

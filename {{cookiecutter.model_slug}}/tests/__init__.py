@@ -1,0 +1,1 @@
+"""The tests of the model and of the app that serves it."""
