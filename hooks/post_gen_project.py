@@ -26,10 +26,10 @@ def find_problems(folder: Path) -> Iterable[str]:
         name = path.relative_to(folder)
         if not path.is_file() or path.suffix not in SUFFIXES or name.parts[:2] == ("tests", "data"):
             continue
-        text = path.read_text(encoding="utf-8")
-        if JINJA_MARK.search(text):
-            yield f"{name}: holds Jinja that was not rendered"
         try:
+            text = path.read_text(encoding="utf-8")
+            if JINJA_MARK.search(text):
+                yield f"{name}: holds Jinja that was not rendered"
             parse(path.suffix, text)
         except (ValueError, SyntaxError, yaml.YAMLError) as error:
             yield f"{name}: {error}"

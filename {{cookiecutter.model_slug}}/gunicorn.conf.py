@@ -3,11 +3,22 @@
 import os
 import sys
 
+from flask_psc_model.gunicorn_hooks import (  # noqa: F401
+    count_processes,
+    post_fork,
+    post_worker_init,
+    worker_exit,
+)
 from flask_psc_model.limits import Limits
+from flask_psc_model.logs import make_logging_config
 from flask_psc_model.temporary import find_writable_folder
 
+# A wrong setting stops the server here, with one line.
 try:
     limits = Limits.load(__file__)
+    logconfig_dict = make_logging_config()
+    worker_tmp_dir = find_writable_folder()
+    count_processes()
 except (OSError, ValueError) as error:
     sys.exit("error: {}".format(error))
 
@@ -17,7 +28,8 @@ bind = "{}:{}".format(
     os.environ.get("PSC_MODEL_PORT") or "8080",
 )
 
-# One process that holds the model; threads so that /status answers during a run.
+# One web process, whose threads answer; flask_psc_model.gunicorn_hooks gives the
+# model a process of its own.
 workers = 1
 worker_class = "gthread"
 threads = 128
@@ -31,10 +43,7 @@ graceful_timeout = int(limits.run_timeout) + 5
 
 # A container's root file system may be read-only: temporary files, Gunicorn's
 # heartbeat among them, go where they can.
-worker_tmp_dir = find_writable_folder()
 os.environ["TMPDIR"] = worker_tmp_dir
 
-# Log lines go to standard error; the control socket of newer versions stays off.
-accesslog = None
-errorlog = "-"
+# The control socket of newer versions stays off.
 control_socket_disable = True

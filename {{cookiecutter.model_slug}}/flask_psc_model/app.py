@@ -3,13 +3,16 @@
 import argparse
 import logging
 import os
+import sys
 from typing import Callable, List, Optional, Union
 
 from flask import Flask
 
+from .limits import Limits
 from .loading import ModelFactory
+from .logs import configure_logging
 from .routes import api
-from .runner import Runner
+from .runner import LocalRunner
 from .shutdown import stop_server
 
 DEFAULT_PORT = 8080
@@ -25,7 +28,11 @@ class ModelApp(Flask):
             args: the command line; that of the process by default.
         """
         options = _parse_options(args)
-        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+        try:
+            configure_logging()
+            Limits.of_model(self.config["PSC_MODEL_FACTORY"])
+        except ValueError as error:
+            sys.exit("error: {}".format(error))
         logging.getLogger(__name__).info(
             "development server: the model runs in this process (%s), so a debugger and"
             " coverage see it; there is no time limit",
@@ -62,7 +69,7 @@ def create_app(
     app.config["PSC_SHUTDOWN_FUNCTION"] = (
         shutdown_function or os.environ.get("PSC_SHUTDOWN_FUNCTION") or stop_server
     )
-    app.extensions["psc_model"] = Runner(model_factory)
+    app.extensions["psc_model"] = LocalRunner(model_factory)
     app.register_blueprint(api)
     return app
 

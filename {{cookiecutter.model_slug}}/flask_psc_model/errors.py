@@ -25,6 +25,12 @@ class InvalidJob(ApiError):
     status_code = 400
 
 
+class RequestTimeout(ApiError):
+    """The client stopped sending in the middle of a request: 408."""
+
+    status_code = 408
+
+
 class JobTooLarge(ApiError):
     """The body is larger than any job configuration can be: 413."""
 

@@ -1,23 +1,47 @@
 """Running a model on one job, in whichever process the model lives."""
 
+import logging
 import os
 from typing import Any, List
 
 from .errors import ApiError, InvalidInput, InvalidJob, ModelFailed
 from .job import Job
+from .limits import Limits
 from .loading import as_list, describe
+from .outcome import Outcome
 from .outputs import Outputs
 
+log = logging.getLogger(__name__)
 
-def execute(model: Any, job: Job) -> None:
+
+def answer_job(model: Any, job: Job, limits: Limits) -> Outcome:
+    """Run the model on a job and say what came of it.
+
+    A failure's message is in the outcome, its traceback in the log.
+    """
+    try:
+        execute(model, job, limits)
+    except ApiError as error:
+        if error.status_code >= 500:
+            log.error("the job failed", exc_info=error.__cause__ or error)
+        return Outcome.of(error)
+    except Exception as error:
+        log.exception("the job failed")
+        return Outcome(500, "unexpected error: {}".format(describe(error)))
+    return Outcome(200, "the outputs are in {}".format(job.output_folder))
+
+
+def execute(model: Any, job: Job, limits: Limits) -> None:
     """Check the inputs, run the model and publish its outputs.
 
     Raises:
         InvalidJob: a file cannot be found, read or written.
-        InvalidInput: the model refused the input.
+        InvalidInput: the model refused the input, or the input is larger than
+            `model.yaml` allows.
         ModelFailed: the model broke, or left an output unwritten.
     """
-    inputs = job.find_inputs(as_list(model.input_filenames))
+    input_names = as_list(model.input_filenames)
+    inputs = job.find_inputs(input_names)
     with Outputs(job.output_folder, as_list(model.output_filenames)) as outputs:
         try:
             model.run(*inputs + outputs.paths)
@@ -28,7 +52,12 @@ def execute(model: Any, job: Job) -> None:
                 outputs.staging_folder, outputs.folder
             )
             raise failure from error
+        # only now: a model may have a check of its own, with a better message
+        for name, path in zip(input_names, inputs):
+            _check_size(name, path, limits)
         outputs.publish()
+    for name in as_list(model.output_filenames):
+        _report_size(name, os.path.join(job.output_folder, name), limits)
 
 
 def _translate(error: BaseException, model: Any, paths: List[str]) -> ApiError:
@@ -47,3 +76,25 @@ def _is_about(error: BaseException, paths: List[str]) -> bool:
         for name in named
         if isinstance(name, (str, os.PathLike))
     )
+
+
+def _check_size(name: str, path: str, limits: Limits) -> None:
+    limit = limits.input_sizes.get(name)
+    if limit is not None and os.path.isfile(path) and os.path.getsize(path) > limit:
+        raise InvalidInput(
+            "{} has {} bytes, and model.yaml allows at most {}"
+            " (inputs.{}.maxSize)".format(name, os.path.getsize(path), limit, name)
+        )
+
+
+def _report_size(name: str, path: str, limits: Limits) -> None:
+    limit = limits.output_sizes.get(name)
+    if limit is not None and os.path.isfile(path) and os.path.getsize(path) > limit:
+        log.warning(
+            "the output %s has %s bytes, and model.yaml promises at most %s"
+            " (outputs.%s.maxSize)",
+            name,
+            os.path.getsize(path),
+            limit,
+            name,
+        )

@@ -2,6 +2,7 @@
 
 from typing import Any, Callable, Dict, Optional
 
+from .loading import ModelFactory, find_module_file
 from .metadata import Metadata, find_metadata, load_metadata
 from .units import parse_duration, parse_size
 
@@ -48,6 +49,21 @@ class Limits:
         self.output_sizes = reader.read_sizes("outputs")
 
     @classmethod
+    def default(cls) -> "Limits":
+        """Return the limits where there is no `model.yaml`."""
+        return cls(Metadata({}))
+
+    @classmethod
+    def of_model(cls, factory: ModelFactory) -> "Limits":
+        """Read the limits from the `model.yaml` that belongs to a model.
+
+        Raises:
+            ValueError: the file or a value in it is wrong.
+        """
+        path = find_model_metadata(factory)
+        return cls.load(path) if path else cls.default()
+
+    @classmethod
     def load(cls, path_hint: str) -> "Limits":
         """Read the limits from the `model.yaml` at or above a path.
 
@@ -56,6 +72,18 @@ class Limits:
             ValueError: the file or a value in it is wrong.
         """
         return cls(load_metadata(path_hint), find_metadata(path_hint))
+
+
+def find_model_metadata(factory: ModelFactory) -> str:
+    """Find the `model.yaml` at or above the module of a model's factory.
+
+    Returns:
+        Its path, empty where there is none.
+    """
+    try:
+        return find_metadata(find_module_file(factory))
+    except OSError:
+        return ""
 
 
 class _Reader:

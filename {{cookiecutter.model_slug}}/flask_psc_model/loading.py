@@ -1,7 +1,9 @@
 """From a model factory to a model that is ready to run."""
 
 import importlib
-from typing import Any, Callable, List, Union
+import importlib.util
+import sys
+from typing import Any, Callable, List, Tuple, Union
 
 from .errors import ModelNotLoaded
 from .model_base import INTERFACE
@@ -10,23 +12,72 @@ ModelFactory = Union[str, Callable[[], Any]]
 
 
 def import_object(path: str) -> Any:
-    """Import what a dotted path such as `model_lib.model.MyModel` names.
+    """Import what a path such as `model_lib.model.MyModel` names.
+
+    A colon may stand where the module ends: `model_lib.model:MyModel.make`.
 
     Raises:
         ImportError: there is no such module, or nothing of that name in it.
     """
-    module_name, _, name = path.replace(":", ".").rpartition(".")
-    if not module_name:
-        raise ImportError(
-            "{!r} is not a dotted path such as model_lib.model.MyModel".format(path)
-        )
-    module = importlib.import_module(module_name)
+    module_name, name = _split(path)
+    value = importlib.import_module(module_name)
     try:
-        return getattr(module, name)
+        for part in name.split("."):
+            value = getattr(value, part)
     except AttributeError:
         raise ImportError(
             "the module {} has nothing named {}".format(module_name, name)
         ) from None
+    return value
+
+
+def to_path(factory: ModelFactory) -> str:
+    """Return the path by which another process can import a factory.
+
+    Raises:
+        ValueError: there is none, since it is made within a function.
+    """
+    if isinstance(factory, str):
+        return factory
+    path = "{}:{}".format(
+        getattr(factory, "__module__", ""), getattr(factory, "__qualname__", "")
+    )
+    try:
+        if import_object(path) is factory:
+            return path
+    except ImportError:
+        pass
+    raise ValueError(
+        "the model is loaded in a process of its own, which cannot import {!r}: pass"
+        " create_app its dotted path, or a class or function of a module".format(
+            factory
+        )
+    )
+
+
+def find_module_file(factory: ModelFactory) -> str:
+    """Find the file of the module of a factory, without importing the module.
+
+    Returns:
+        Its path, empty where there is none.
+    """
+    if not isinstance(factory, str):
+        module = sys.modules.get(getattr(factory, "__module__", ""))
+        return getattr(module, "__file__", None) or ""
+    try:
+        spec = importlib.util.find_spec(_split(factory)[0])
+    except (ImportError, ValueError, AttributeError):
+        return ""
+    return (spec and spec.origin) or ""
+
+
+def _split(path: str) -> Tuple[str, str]:
+    module_name, _, name = path.rpartition(":" if ":" in path else ".")
+    if not module_name:
+        raise ImportError(
+            "{!r} is not a dotted path such as model_lib.model.MyModel".format(path)
+        )
+    return module_name, name
 
 
 def load_model(factory: ModelFactory) -> Any:

@@ -54,9 +54,7 @@ class Outputs:
             shutil.rmtree(self._staging, ignore_errors=True)
         if self._lock >= 0:
             os.close(self._lock)
-        for folder in self._created_folders:
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)
+        _remove_folders(self._created_folders)
 
     @property
     def staging_folder(self) -> str:
@@ -90,12 +88,7 @@ class Outputs:
         self._created_folders = []
 
     def _create_folder(self) -> None:
-        missing = []
-        folder = self.folder
-        while not os.path.lexists(folder):
-            missing.append(folder)
-            folder = os.path.dirname(folder)
-        for folder in reversed(missing):
+        for folder in reversed(list_missing_folders(self.folder)):
             try:
                 os.mkdir(folder)
                 self._created_folders.insert(0, folder)
@@ -221,6 +214,27 @@ class Outputs:
         return InvalidJob(message)
 
 
+def list_missing_folders(folder: str) -> List[str]:
+    """List a folder and those above it that do not exist, the deepest first."""
+    missing = []
+    while not os.path.lexists(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    return missing
+
+
+def clean_up(folder: str, missing_folders: Sequence[str]) -> None:
+    """Remove what a model process that was killed left behind.
+
+    Args:
+        folder: its output folder.
+        missing_folders: what `list_missing_folders` said of it before the job.
+    """
+    with contextlib.suppress(OSError):
+        remove_stale(folder)
+    _remove_folders(missing_folders)
+
+
 def remove_stale(folder: str) -> None:
     """Remove the staging folders that dead processes left in a folder.
 
@@ -240,6 +254,12 @@ def remove_stale(folder: str) -> None:
                 shutil.rmtree(path, ignore_errors=True)
             finally:
                 os.close(lock)
+
+
+def _remove_folders(folders: Sequence[str]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
 
 
 def _try_lock(descriptor: int) -> None:

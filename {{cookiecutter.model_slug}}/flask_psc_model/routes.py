@@ -1,17 +1,23 @@
 """The three routes of the container specification, and errors as JSON."""
 
 import logging
+import time
 
-from flask import Blueprint, Response, current_app, request
-from werkzeug.exceptions import HTTPException
+from flask import Blueprint, Response, current_app, g, request
+from werkzeug.exceptions import ClientDisconnected, HTTPException
 
-from .errors import ApiError, JobTooLarge
+from .errors import ApiError, JobTooLarge, RequestTimeout
 from .job import Job
 from .loading import describe, import_object
+from .logs import set_request_id
 from .responses import respond
 from .runner import Runner
 
 MAX_JOB_BYTES = 1024 * 1024
+
+#: A body up to this size is read to its end before it is refused, since many clients
+#: do not look at an answer before they have sent everything.
+MAX_DRAINED_BYTES = 256 * 1024 * 1024
 
 api = Blueprint("psc_model", __name__)
 log = logging.getLogger(__name__)
@@ -20,8 +26,7 @@ log = logging.getLogger(__name__)
 @api.route("/status", methods=["GET"], provide_automatic_options=False)
 def status() -> Response:
     """Answer 200 when the model is loaded and ready, 500 when it cannot be loaded."""
-    _runner().load()
-    return respond(200, "the model is ready")
+    return respond(*_runner().load())
 
 
 @api.route("/run", methods=["POST"], provide_automatic_options=False)
@@ -29,8 +34,7 @@ def run() -> Response:
     """Run one job: read the input folder, write the output folder."""
     job = Job.parse(_read_body(), request.is_json)
     log.info("running the job %s -> %s", job.input_folder, job.output_folder)
-    _runner().run(job)
-    return respond(200, "the outputs are in {}".format(job.output_folder))
+    return respond(*_runner().run(job))
 
 
 @api.route("/shutdown", methods=["POST"], provide_automatic_options=False)
@@ -43,26 +47,49 @@ def shutdown() -> Response:
     return respond(202, "the server is shutting down")
 
 
+@api.before_app_request
+def begin_request() -> None:
+    """Give the request an id, for the log and the client."""
+    g.request_id = set_request_id(request.headers.get("X-Request-ID"))
+    g.started = time.monotonic()
+
+
+@api.after_app_request
+def end_request(response: Response) -> Response:
+    """Log the answer, and tell the client the id under which it stands in the log."""
+    response.headers["X-Request-ID"] = g.request_id
+    code = response.status_code
+    if code >= 400:
+        level = logging.ERROR if code >= 500 else logging.WARNING
+    else:
+        level = logging.DEBUG if request.path == "/status" else logging.INFO
+    if log.isEnabledFor(level):
+        content = response.get_json(silent=True) or {}
+        log.log(
+            level,
+            "%s %s: %s after %.3f s: %s",
+            request.method,
+            request.path,
+            code,
+            time.monotonic() - g.started,
+            content.get("message", ""),
+        )
+    return response
+
+
 @api.app_errorhandler(ApiError)
 def answer_api_error(error: ApiError) -> Response:
-    """Answer an error of the job or the model with its own status."""
-    log.log(
-        logging.ERROR if error.status_code >= 500 else logging.WARNING,
-        "%s: %s",
-        error.status_code,
-        error.message,
-        exc_info=error.__cause__ if error.status_code >= 500 else None,
-    )
+    """Answer what is wrong with a job with its own status."""
     return respond(error.status_code, error.message)
 
 
 @api.app_errorhandler(HTTPException)
 def answer_http_error(error: HTTPException) -> Response:
     """Answer what Flask itself refuses, such as an unknown route, as JSON."""
-    code = error.code or 500
-    message = "{} {}: {}".format(request.method, request.path, error.description)
-    log.warning("%s: %s", code, message)
-    response = respond(code, message)
+    response = respond(
+        error.code or 500,
+        "{} {}: {}".format(request.method, request.path, error.description),
+    )
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value
@@ -72,7 +99,7 @@ def answer_http_error(error: HTTPException) -> Response:
 @api.app_errorhandler(Exception)
 def answer_unexpected_error(error: Exception) -> Response:
     """Answer anything else with 500; its traceback goes to the log."""
-    log.error("500: unexpected error", exc_info=error)
+    log.error("unexpected error", exc_info=error)
     return respond(500, "unexpected error: {}".format(describe(error)))
 
 
@@ -83,11 +110,25 @@ def _runner() -> Runner:
 
 
 def _read_body() -> bytes:
-    if (request.content_length or 0) <= MAX_JOB_BYTES:
+    """Read the body of the request, which is a job.
+
+    Raises:
+        JobTooLarge: it is too large for a job.
+        RequestTimeout: the client stopped sending.
+    """
+    try:
         body = request.stream.read(MAX_JOB_BYTES + 1)
-        if len(body) <= MAX_JOB_BYTES:
-            return body
-    raise JobTooLarge(
-        "the body of the request is larger than {} bytes; a job holds only the paths of"
-        " two folders".format(MAX_JOB_BYTES)
-    )
+        drained = len(body)
+        while drained > MAX_JOB_BYTES and drained < MAX_DRAINED_BYTES:
+            chunk = request.stream.read(MAX_JOB_BYTES)
+            if not chunk:
+                break
+            drained += len(chunk)
+    except (BlockingIOError, ClientDisconnected) as error:
+        raise RequestTimeout("the body of the request did not arrive") from error
+    if len(body) > MAX_JOB_BYTES:
+        raise JobTooLarge(
+            "the body of the request is larger than {} bytes; a job holds only the"
+            " paths of two folders".format(MAX_JOB_BYTES)
+        )
+    return body

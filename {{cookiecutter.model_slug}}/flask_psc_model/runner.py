@@ -1,45 +1,72 @@
-"""The runner: it owns the model, and runs one job at a time."""
+"""Runners: they own the model, and run one job at a time."""
 
+import logging
 import threading
+from abc import ABC, abstractmethod
 from typing import Any
 
-from .execution import execute
+from .errors import ModelNotLoaded
+from .execution import answer_job
 from .job import Job
+from .limits import Limits
 from .loading import ModelFactory, load_model
+from .outcome import READY, Outcome
+
+log = logging.getLogger(__name__)
 
 
-class Runner:
-    """Runs the model in the process at hand.
+class Runner(ABC):
+    """What the routes need of the model."""
 
-    Attributes:
-        factory: makes the model; called once, when the model is first needed.
-    """
+    @abstractmethod
+    def load(self) -> Outcome:
+        """Wait until the model is loaded; a failed load is tried again."""
+
+    @abstractmethod
+    def run(self, job: Job) -> Outcome:
+        """Run one job, after those that came before it."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Wait for the running job, and let no other one start."""
+
+
+class LocalRunner(Runner):
+    """Runs the model in the process at hand, for debuggers, coverage and tests."""
 
     def __init__(self, factory: ModelFactory) -> None:
+        """Choose the model, without loading it.
+
+        Args:
+            factory: makes the model.
+        """
         self.factory = factory
         self._model: Any = None
+        self._limits = Limits.default()
         self._loading = threading.Lock()
         self._running = threading.Lock()
 
-    def load(self) -> None:
-        """Load the model unless it is loaded; a failed load is tried again next time.
-
-        Raises:
-            ModelNotLoaded: the model could not be loaded.
-        """
+    def load(self) -> Outcome:
+        """Load the model unless it is loaded; a failed load is tried again."""
         with self._loading:
             if self._model is None:
-                self._model = load_model(self.factory)
+                try:
+                    self._limits = Limits.of_model(self.factory)
+                    self._model = load_model(self.factory)
+                except ModelNotLoaded as error:
+                    log.error("the model could not be loaded", exc_info=error.__cause__)
+                    return Outcome.of(error)
+                except ValueError as error:
+                    return Outcome(500, str(error))
+        return READY
 
-    def run(self, job: Job) -> None:
-        """Run one job, after those that came before it.
-
-        Raises:
-            ApiError: what is wrong with the job, its input or the model.
-        """
-        self.load()
+    def run(self, job: Job) -> Outcome:
+        """Run one job, after those that came before it."""
+        outcome = self.load()
+        if outcome is not READY:
+            return outcome
         with self._running:
-            execute(self._model, job)
+            return answer_job(self._model, job, self._limits)
 
     def finish(self) -> None:
         """Wait for the running job, and let no other one start."""

@@ -1,5 +1,6 @@
 """Sizes and times as people write them in `model.yaml`."""
 
+import math
 import re
 from typing import Any
 
@@ -22,14 +23,14 @@ def parse_size(text: Any) -> int:
         ValueError: the text is not a size above zero.
     """
     match = _SIZE.fullmatch(_as_text(text))
-    size = 0
+    size = 0.0
     if match:
         number, unit, _ = match.groups()
         exponent = _EXPONENTS[unit.upper()] if unit else 0
-        size = int(float(number) * 1024**exponent)
-    if size <= 0:
+        size = float(number) * 1024**exponent
+    if not 1 <= size < math.inf:
         raise ValueError("expected a size such as 512M or 1 GiB")
-    return size
+    return int(size)
 
 
 def parse_duration(text: Any) -> float:
@@ -47,7 +48,7 @@ def parse_duration(text: Any) -> float:
     elif _DURATION.fullmatch(text):
         for number, unit in _DURATION_PART.findall(text):
             seconds += float(number) * _SECONDS[unit.lower()]
-    if seconds <= 0:
+    if not 0 < seconds < math.inf:
         raise ValueError("expected a time such as 20s or 1m30s")
     return seconds
 

@@ -1,0 +1,130 @@
+"""The log: one line an event on standard error, as text or as JSON.
+
+Every line carries the id of the request that it belongs to.
+"""
+
+import datetime
+import json
+import logging
+import logging.config
+import os
+import re
+import threading
+import uuid
+from typing import Any, Dict, Optional
+
+_VALID_ID = re.compile(r"[!-~]{1,128}")
+_current = threading.local()
+
+
+def set_request_id(request_id: Optional[str] = None) -> str:
+    """Set the id of the request that this thread works on.
+
+    Args:
+        request_id: the client's own; a new one is made where it is missing, or could
+            spoil a log line.
+    """
+    if not request_id or not _VALID_ID.fullmatch(request_id):
+        request_id = uuid.uuid4().hex
+    _current.request_id = request_id
+    return request_id
+
+
+def get_request_id() -> str:
+    """Return the id of the request that this thread works on, or a dash."""
+    return getattr(_current, "request_id", "-")
+
+
+class TextFormatter(logging.Formatter):
+    """Formats a record as a line of text; a traceback follows on its own lines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format one record."""
+        line = "{} {:<7} {} {}".format(
+            _timestamp(record),
+            record.levelname,
+            get_request_id(),
+            record.getMessage().replace("\n", "\\n"),
+        )
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return line
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record as one line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format one record."""
+        entry: Dict[str, Any] = {
+            "time": _timestamp(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "process": record.process,
+            "request_id": get_request_id(),
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry)
+
+
+class SlowClientFilter(logging.Filter):
+    """Turns Gunicorn's traceback for a client that stopped sending into one line."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass."""
+        if record.exc_info and isinstance(record.exc_info[1], BlockingIOError):
+            record.msg, record.args = "a client stopped sending: connection closed", ()
+            record.exc_info = None
+        return True
+
+
+def make_logging_config() -> Dict[str, Any]:
+    """Return the configuration for `logging.config.dictConfig`.
+
+    `PSC_LOG_FORMAT` chooses between `text`, the default, and `json`.
+
+    Raises:
+        ValueError: `PSC_LOG_FORMAT` is neither.
+    """
+    formatters = {"text": TextFormatter, "json": JsonFormatter}
+    name = os.environ.get("PSC_LOG_FORMAT") or "text"
+    if name not in formatters:
+        raise ValueError("PSC_LOG_FORMAT is {!r}: set it to text or json".format(name))
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": formatters[name]}},
+        "filters": {"slow_client": {"()": SlowClientFilter}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "line",
+                "filters": ["slow_client"],
+            }
+        },
+        "root": {"level": "WARNING", "handlers": ["stderr"]},
+        "loggers": {
+            "flask_psc_model": {"level": "INFO"},
+            "gunicorn.error": {
+                "level": "INFO",
+                "handlers": ["stderr"],
+                "propagate": False,
+            },
+        },
+    }
+
+
+def configure_logging() -> None:
+    """Send the log of this process to standard error.
+
+    Raises:
+        ValueError: `PSC_LOG_FORMAT` is wrong.
+    """
+    logging.config.dictConfig(make_logging_config())
+
+
+def _timestamp(record: logging.LogRecord) -> str:
+    time = datetime.datetime.fromtimestamp(record.created, datetime.timezone.utc)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
