@@ -32,7 +32,7 @@ bind = "{}:{}".format(
 # model a process of its own.
 workers = 1
 worker_class = "gthread"
-threads = 128
+threads = 256
 keepalive = 75
 
 # A thread worker is stopped only when it hangs as a whole, not when a run is long.

@@ -5,7 +5,6 @@ import math
 from typing import Dict, List, Union
 
 from flask_psc_model import ModelBase, load_metadata
-from flask_psc_model.cli import run_model
 
 from .colors import CSS_COLORS, Color, parse_color
 
@@ -62,4 +61,6 @@ def distance(one: Color, other: Color) -> float:
 
 
 if __name__ == "__main__":
+    from flask_psc_model.cli import run_model
+
     run_model.main({{ cookiecutter.__model_class }})

@@ -13,7 +13,7 @@ from .loading import ModelFactory
 from .logs import configure_logging
 from .routes import api
 from .runner import LocalRunner
-from .shutdown import stop_server
+from .shutdown import prepare_development_stop, stop_server
 
 DEFAULT_PORT = 8080
 
@@ -34,10 +34,13 @@ class ModelApp(Flask):
         except ValueError as error:
             sys.exit("error: {}".format(error))
         logging.getLogger(__name__).info(
-            "development server: the model runs in this process (%s), so a debugger and"
-            " coverage see it; there is no time limit",
+            "development server on http://%s:%s: the model runs in this process (%s), so"
+            " a debugger and coverage see it; there is no time limit",
+            options.host,
+            options.port,
             os.getpid(),
         )
+        prepare_development_stop(self)
         self.run(host=options.host, port=options.port, debug=options.debug)
 
 
@@ -71,6 +74,8 @@ def create_app(
     )
     app.extensions["psc_model"] = LocalRunner(model_factory)
     app.register_blueprint(api)
+    if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
+        prepare_development_stop(app)
     return app
 
 

@@ -1,5 +1,6 @@
 """The limits that `model.yaml` sets: times, sizes and resources, in plain numbers."""
 
+import math
 from typing import Any, Callable, Dict, Optional
 
 from .loading import ModelFactory, find_module_file
@@ -93,9 +94,11 @@ class _Reader:
 
     def read(self, key: str, parse: Callable[[Any], Any], default: Any = None) -> Any:
         value: Any = self.metadata
-        for part in key.split("."):
+        parts = key.split(".")
+        for depth, part in enumerate(parts):
             if not isinstance(value, dict):
-                raise self.error(key.rsplit(".", 1)[0], value, "expected a mapping")
+                where = ".".join(parts[:depth])
+                raise self.error(where, value, "expected a mapping")
             if part not in value:
                 return default
             value = value[part]
@@ -127,7 +130,8 @@ class _Reader:
 
 
 def _parse_cpus(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 < value < math.inf:
         raise ValueError("expected a number above zero, such as 1 or 0.5")
     return float(value)
 

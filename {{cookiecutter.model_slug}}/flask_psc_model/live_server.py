@@ -14,6 +14,9 @@ from .limits import Limits
 
 COMMAND = ("./entrypoint.sh",)
 
+#: Seconds that a server may take to listen; the model loads later.
+START_SECONDS = 60
+
 
 class LiveServer:
     """A context manager that starts a model's server on a free port and stops it.
@@ -93,8 +96,9 @@ class LiveServer:
 
     def read_log(self) -> str:
         """Return what the server has written to its output so far."""
-        self._log.seek(0)
-        return self._log.read().decode("utf-8", "replace")
+        # the server shares the position in the file, which has to stay at its end
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), size, 0).decode("utf-8", "replace")
 
     def _make_environment(self) -> Dict[str, str]:
         environment = {
@@ -111,7 +115,7 @@ class LiveServer:
         return environment
 
     def _wait_until_it_listens(self) -> None:
-        deadline = time.monotonic() + self.limits.status_timeout
+        deadline = time.monotonic() + START_SECONDS
         while self.process.poll() is None and time.monotonic() < deadline:
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()

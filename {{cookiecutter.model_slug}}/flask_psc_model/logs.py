@@ -107,6 +107,8 @@ def make_logging_config() -> Dict[str, Any]:
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": {
             "flask_psc_model": {"level": "INFO"},
+            # its lines for each request repeat those of flask_psc_model
+            "werkzeug": {"level": "WARNING"},
             "gunicorn.error": {
                 "level": "INFO",
                 "handlers": ["stderr"],

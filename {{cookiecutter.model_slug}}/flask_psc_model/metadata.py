@@ -94,7 +94,7 @@ def load_metadata(path_hint: str, filename: str = "model.yaml") -> Metadata:
     with open(path, encoding="utf-8") as file:
         try:
             content = yaml.safe_load(file)
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, ValueError) as error:
             raise ValueError("{} is not valid YAML: {}".format(path, error)) from error
     if not isinstance(content, dict):
         raise ValueError(

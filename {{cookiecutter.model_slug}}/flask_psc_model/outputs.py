@@ -1,8 +1,7 @@
 """The outputs of one job: all of them arrive, or none.
 
 The model writes into a staging folder inside the output folder, so that moving a
-file into place is one atomic rename on the same file system. What a move replaces
-is kept until every file has moved, and put back if one of them cannot.
+file into place is one atomic rename on the same file system.
 """
 
 import contextlib
@@ -12,9 +11,10 @@ import logging
 import os
 import shutil
 import tempfile
-from typing import Any, Iterator, List, Sequence, Tuple
+from typing import Any, List, Sequence
 
 from .errors import InvalidJob, ModelFailed
+from .publication import publish, roll_back
 
 STAGING_PREFIX = ".psc-"
 
@@ -29,16 +29,23 @@ class Outputs:
 
     Attributes:
         paths: where the model writes its declared outputs, in their order.
+        staging_folder: the folder that they are in.
     """
 
     def __init__(self, folder: str, filenames: Sequence[str]) -> None:
+        """Choose the outputs.
+
+        Args:
+            folder: absolute path of the output folder.
+            filenames: of the declared outputs.
+        """
         self.folder = folder
         self.filenames = list(filenames)
         self.paths: List[str] = []
         self._created_folders: List[str] = []
-        self._staging = ""
+        self.staging_folder = ""
         self._lock = -1
-        self._atomic = True
+        self._in_place = False
 
     def __enter__(self) -> "Outputs":
         try:
@@ -50,16 +57,11 @@ class Outputs:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        if self._staging:
-            shutil.rmtree(self._staging, ignore_errors=True)
+        if self.staging_folder:
+            shutil.rmtree(self.staging_folder, ignore_errors=True)
         if self._lock >= 0:
             os.close(self._lock)
         _remove_folders(self._created_folders)
-
-    @property
-    def staging_folder(self) -> str:
-        """The folder that the model writes to."""
-        return os.path.join(self._staging, "new")
 
     def publish(self) -> None:
         """Move everything that the model wrote to the output folder.
@@ -73,16 +75,12 @@ class Outputs:
                 raise ModelFailed(
                     "the model did not write its output {}".format(filename)
                 )
-        replaced: List[Tuple[str, str]] = []
         try:
-            for path in _walk(self.staging_folder):
-                name = os.path.relpath(path, self.staging_folder)
-                self._put(path, os.path.join(self.folder, name), replaced)
+            publish(self.staging_folder, self.folder, self._in_place)
         except OSError as error:
-            self._put_back(replaced)
             raise InvalidJob(
                 "cannot write the output {}: {}".format(
-                    error.filename2 or error.filename, error.strerror
+                    self._find_target(error), error.strerror
                 )
             ) from error
         self._created_folders = []
@@ -106,7 +104,7 @@ class Outputs:
             if not self._can_overwrite():
                 raise self._unwritable(error) from error
             self._make_staging(tempfile.gettempdir())
-            self._atomic = False
+            self._in_place = True
             log.warning(
                 "the output folder %s takes no new files (%s): its output files are"
                 " overwritten in place, which is not atomic",
@@ -115,7 +113,8 @@ class Outputs:
             )
         for filename in self.filenames:
             path = os.path.join(self.staging_folder, filename)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            if os.path.dirname(filename):
+                os.makedirs(os.path.dirname(path), exist_ok=True)
             self.paths.append(path)
 
     def _can_overwrite(self) -> bool:
@@ -127,80 +126,20 @@ class Outputs:
     def _make_staging(self, parent: str) -> None:
         """Make a staging folder; the lock held on it tells others it is in use."""
         remove_stale(parent)
-        while not self._staging:
+        while not self.staging_folder:
             staging = tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=parent)
-            lock = os.open(staging, os.O_RDONLY)
-            try:
-                _try_lock(lock)
-                for name in ("new", "old"):
-                    os.mkdir(os.path.join(staging, name))
-            except (BlockingIOError, FileNotFoundError):
+            lock = _open_folder(staging)
+            if _try_lock(lock) and os.path.isdir(staging):
+                self.staging_folder, self._lock = staging, lock
+            else:
                 # another job took it for stale between its making and its locking
                 os.close(lock)
-            except OSError:
-                os.close(lock)
-                shutil.rmtree(staging, ignore_errors=True)
-                raise
-            else:
-                self._staging, self._lock = staging, lock
 
-    def _put(self, source: str, target: str, replaced: List[Tuple[str, str]]) -> None:
-        if os.path.isdir(source) and not os.path.islink(source):
-            if not os.path.isdir(target):
-                os.mkdir(target)
-                replaced.append((target, ""))
-            return
-        backup = ""
-        if os.path.lexists(target):
-            if os.path.isdir(target) and not os.path.islink(target):
-                raise IsADirectoryError(
-                    errno.EISDIR, "there is a folder of that name", target
-                )
-            backup = os.path.join(self._staging, "old", str(len(replaced)))
-            self._keep(target, backup, self._atomic)
-        replaced.append((target, backup))
-        if self._atomic:
-            try:
-                os.replace(source, target)
-                return
-            except OSError as error:
-                if not backup or not os.access(target, os.W_OK):
-                    raise
-                log.warning(
-                    "%s cannot be replaced (%s): it is overwritten in place, which is"
-                    " not atomic",
-                    target,
-                    error.strerror,
-                )
-                # the backup may be a link to the very file that is overwritten now
-                os.remove(backup)
-                self._keep(target, backup, by_link=False)
-        shutil.copyfile(source, target)
-
-    def _keep(self, target: str, backup: str, by_link: bool) -> None:
-        if by_link:
-            with contextlib.suppress(OSError):
-                os.link(target, backup, follow_symlinks=False)
-                return
-        shutil.copy2(target, backup, follow_symlinks=False)
-
-    def _put_back(self, replaced: List[Tuple[str, str]]) -> None:
-        for target, backup in reversed(replaced):
-            try:
-                if backup:
-                    self._restore(backup, target)
-                elif os.path.isdir(target) and not os.path.islink(target):
-                    os.rmdir(target)
-                elif os.path.lexists(target):
-                    os.remove(target)
-            except OSError:
-                log.exception("cannot put back what was in %s", target)
-
-    def _restore(self, backup: str, target: str) -> None:
-        try:
-            os.replace(backup, target)
-        except OSError:
-            shutil.copyfile(backup, target)
+    def _find_target(self, error: OSError) -> str:
+        for name in (error.filename2, error.filename):
+            if name and not str(name).startswith(self.staging_folder):
+                return str(name)
+        return self.folder
 
     def _unwritable(self, error: OSError) -> InvalidJob:
         message = "cannot write to the output folder {}: {}".format(
@@ -224,33 +163,36 @@ def list_missing_folders(folder: str) -> List[str]:
 
 
 def clean_up(folder: str, missing_folders: Sequence[str]) -> None:
-    """Remove what a model process that was killed left behind.
+    """Undo what a model process that was killed left behind.
 
     Args:
         folder: its output folder.
         missing_folders: what `list_missing_folders` said of it before the job.
     """
-    with contextlib.suppress(OSError):
-        remove_stale(folder)
+    for parent in (folder, tempfile.gettempdir()):
+        with contextlib.suppress(OSError):
+            remove_stale(parent)
     _remove_folders(missing_folders)
 
 
-def remove_stale(folder: str) -> None:
+def remove_stale(parent: str) -> None:
     """Remove the staging folders that dead processes left in a folder.
 
-    A staging folder whose lock somebody holds is in use and stays.
+    A publication that one of them was in the middle of is rolled back. A staging
+    folder whose lock somebody holds is in use and stays.
 
     Raises:
         OSError: the folder cannot be listed.
     """
-    for name in os.listdir(folder):
+    for name in os.listdir(parent):
         if not name.startswith(STAGING_PREFIX):
             continue
-        path = os.path.join(folder, name)
+        path = os.path.join(parent, name)
         with contextlib.suppress(OSError):
-            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            lock = _open_folder(path)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                roll_back(path)
                 shutil.rmtree(path, ignore_errors=True)
             finally:
                 os.close(lock)
@@ -262,22 +204,16 @@ def _remove_folders(folders: Sequence[str]) -> None:
             os.rmdir(folder)
 
 
-def _try_lock(descriptor: int) -> None:
-    """Lock a folder, where its file system has locks at all.
+def _open_folder(path: str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
 
-    Raises:
-        BlockingIOError: somebody else holds the lock.
-    """
+
+def _try_lock(descriptor: int) -> bool:
+    """Lock a folder, where its file system has locks; return False if it is locked."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise
+        return False
     except OSError as error:
         log.debug("no lock on the staging folder: %s", error.strerror)
-
-
-def _walk(folder: str) -> Iterator[str]:
-    """List everything below a folder, each folder before what it holds."""
-    for parent, folders, files in os.walk(folder):
-        for name in sorted(folders) + sorted(files):
-            yield os.path.join(parent, name)
+    return True

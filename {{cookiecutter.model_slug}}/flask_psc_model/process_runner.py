@@ -1,7 +1,8 @@
 """The runner under Gunicorn: models in processes of their own.
 
-A keeper thread a process starts it, loads the model, hands it one job after the
-other, and puts a new one in its place when it dies or takes too long.
+Requests take turns: each waits for a free model process and talks to it from its own
+thread. A keeper thread a process starts it, loads the model, and puts a new one in
+its place when it has died or was killed.
 """
 
 import collections
@@ -20,10 +21,10 @@ from .outputs import clean_up, list_missing_folders
 from .runner import Runner
 
 #: Jobs that may wait; each holds a thread of the web process, whose others answer.
-MAX_WAITING_JOBS = 64
+MAX_WAITING_JOBS = 128
 
 #: Seconds between two looks at whether an idle model process is still alive.
-IDLE_LOOK_INTERVAL = 0.25
+LOOK_INTERVAL = 0.25
 
 #: Seconds until a failed load may be tried again: the first time, and at most.
 FIRST_PAUSE = 0.5
@@ -32,21 +33,6 @@ LAST_PAUSE = 60.0
 SHUTTING_DOWN = Outcome(500, "the server is shutting down")
 
 log = logging.getLogger(__name__)
-
-
-class Task:
-    """A job on its way through the queue."""
-
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self.request_id = get_request_id()
-        self.outcome: Optional[Outcome] = None
-        self.done = threading.Event()
-
-    def finish(self, outcome: Outcome) -> None:
-        """Give the waiting request its outcome."""
-        self.outcome = outcome
-        self.done.set()
 
 
 class ProcessRunner(Runner):
@@ -71,11 +57,12 @@ class ProcessRunner(Runner):
         self.factory = factory
         self.limits = limits
         self.metadata = metadata
-        self._changed = threading.Condition()
-        self._tasks: Deque[Task] = collections.deque()
-        self._births = threading.Lock()
-        self._stopping = False
-        self._keepers = [_Keeper(self, each) for each in environments or [{}]]
+        self.changed = threading.Condition()
+        self.births = threading.Lock()
+        self.stopping = False
+        self._keepers = [Keeper(self, each) for each in environments or [{}]]
+        self._free: Deque[Keeper] = collections.deque()
+        self._turns: Deque[Turn] = collections.deque()
 
     def start(self) -> None:
         """Start the model processes, which load the model at once."""
@@ -88,45 +75,32 @@ class ProcessRunner(Runner):
         A failed load is tried again once its pause is over.
         """
         deadline = time.monotonic() + self.limits.status_timeout
-        with self._changed:
+        with self.changed:
             self._retry()
             while True:
-                outcome = self._readiness()
+                outcome = self._get_readiness()
                 left = deadline - time.monotonic()
                 if outcome is not None:
                     return outcome
                 if left <= 0:
                     return self._still_loading()
-                self._changed.wait(min(left, IDLE_LOOK_INTERVAL))
+                self.changed.wait(min(left, LOOK_INTERVAL))
 
     def run(self, job: Job) -> Outcome:
         """Run one job, after those that came before it."""
-        task = Task(job)
-        with self._changed:
-            self._retry()
-            outcome = self._readiness()
-            if outcome is not None and outcome is not READY:
+        turn = Turn()
+        while True:
+            outcome = self._wait_for(turn)
+            if outcome is None and turn.keeper is not None:
+                outcome = turn.keeper.run(job)
+            if outcome is not None:
                 return outcome
-            if len(self._tasks) >= MAX_WAITING_JOBS:
-                return Outcome(
-                    500,
-                    "busy: {} jobs are waiting; try again later".format(
-                        len(self._tasks)
-                    ),
-                )
-            self._tasks.append(task)
-            self._changed.notify_all()
-        while not task.done.wait(self.limits.status_timeout):
-            with self._changed:
-                if task in self._tasks and self._has_been_loading():
-                    self._tasks.remove(task)
-                    return self._still_loading()
-        assert task.outcome is not None
-        return task.outcome
+            # the model process had died before it saw the job
+            turn = Turn(is_first=True)
 
     def refuse(self) -> None:
         """Let no other job start; safe to call from a signal handler."""
-        self._stopping = True
+        self.stopping = True
 
     def finish(self) -> None:
         """Wait for the running jobs, let no other one start, and end the processes."""
@@ -135,13 +109,67 @@ class ProcessRunner(Runner):
             if keeper.thread.is_alive():
                 keeper.thread.join()
 
+    def release(self, keeper: "Keeper") -> None:
+        """Give a free model process to the next in the queue."""
+        with self.changed:
+            if self._turns and not self.stopping:
+                self._turns.popleft().call(keeper)
+            else:
+                self._free.append(keeper)
+
+    def withdraw(self, keeper: "Keeper") -> bool:
+        """Take a model process away, unless it is running a job."""
+        with self.changed:
+            if keeper not in self._free:
+                return False
+            self._free.remove(keeper)
+            return True
+
+    def refuse_turns(self) -> None:
+        """Send away all who wait, if no model process will ever be there for them."""
+        with self.changed:
+            outcome = self._get_readiness()
+            if outcome is not None and outcome is not READY:
+                while self._turns:
+                    self._turns.popleft().refuse(outcome)
+
+    def reap_orphans(self) -> None:
+        """Wait for the ended orphans that this process has adopted."""
+        with self.births:
+            reap_orphans({keeper.pid for keeper in self._keepers})
+
+    def _wait_for(self, turn: "Turn") -> Optional[Outcome]:
+        """Wait until it is a turn's time; return an outcome if it never will be."""
+        with self.changed:
+            self._retry()
+            outcome = self._get_readiness()
+            if outcome is not None and outcome is not READY:
+                return outcome
+            if self._free:
+                turn.keeper = self._free.popleft()
+                return None
+            if len(self._turns) >= MAX_WAITING_JOBS:
+                return Outcome(
+                    500, "busy: {} jobs are waiting".format(len(self._turns))
+                )
+            if turn.is_first:
+                self._turns.appendleft(turn)
+            else:
+                self._turns.append(turn)
+        while not turn.called.wait(self.limits.status_timeout):
+            with self.changed:
+                if turn in self._turns and self._has_been_loading():
+                    self._turns.remove(turn)
+                    return self._still_loading()
+        return turn.outcome
+
     def _retry(self) -> None:
         for keeper in self._keepers:
             keeper.retry()
-        self._changed.notify_all()
 
-    def _readiness(self) -> Optional[Outcome]:
-        if self._stopping:
+    def _get_readiness(self) -> Optional[Outcome]:
+        """Return READY or a failure; nothing while it is not decided."""
+        if self.stopping:
             return SHUTTING_DOWN
         if any(keeper.is_ready for keeper in self._keepers):
             return READY
@@ -162,28 +190,52 @@ class ProcessRunner(Runner):
             " ask again later".format(self.limits.status_timeout),
         )
 
-    def _take_task(self) -> Optional[Task]:
-        with self._changed:
-            if not self._tasks and not self._stopping:
-                self._changed.wait(IDLE_LOOK_INTERVAL)
-            if self._stopping or not self._tasks:
-                return None
-            return self._tasks.popleft()
 
-    def _reap_orphans(self) -> None:
-        with self._births:
-            reap_orphans({keeper.pid for keeper in self._keepers})
+class Turn:
+    """A place in the queue.
 
-    def _refuse_tasks(self, outcome: Outcome) -> None:
-        with self._changed:
-            while self._tasks:
-                self._tasks.popleft().finish(outcome)
+    Attributes:
+        is_first: whether it goes before the others.
+        called: set when the waiting is over.
+        keeper: of the model process whose turn it is.
+        outcome: why there is none.
+    """
+
+    def __init__(self, is_first: bool = False) -> None:
+        self.is_first = is_first
+        self.called = threading.Event()
+        self.keeper: Optional[Keeper] = None
+        self.outcome: Optional[Outcome] = None
+
+    def call(self, keeper: "Keeper") -> None:
+        """End the waiting with a model process."""
+        self.keeper = keeper
+        self.called.set()
+
+    def refuse(self, outcome: Outcome) -> None:
+        """End the waiting without one."""
+        self.outcome = outcome
+        self.called.set()
 
 
-class _Keeper:
-    """Keeps one model process alive, in a thread that lives as long as the worker."""
+class Keeper:
+    """Keeps one model process alive, from a thread that lives as long as the worker.
+
+    Attributes:
+        thread: starts every process; the kernel would kill one whose thread ended.
+        pid: process id of the present process.
+        is_ready: whether the model is loaded.
+        failure: why it could not be loaded.
+        loading_since: of `time.monotonic()`.
+    """
 
     def __init__(self, runner: ProcessRunner, environment: Dict[str, str]) -> None:
+        """Choose the process, without starting it.
+
+        Args:
+            runner: whose turns it serves.
+            environment: variables to set for the process.
+        """
         self.thread = threading.Thread(target=self._keep, daemon=True)
         self.pid = 0
         self.is_ready = False
@@ -191,6 +243,7 @@ class _Keeper:
         self.loading_since = time.monotonic()
         self._runner = runner
         self._environment = environment
+        self._process: Optional[ModelProcess] = None
         self._pause = FIRST_PAUSE
         self._retry_at = 0.0
 
@@ -199,31 +252,58 @@ class _Keeper:
         if self.failure is not None and time.monotonic() >= self._retry_at:
             self._set_loading()
 
+    def run(self, job: Job) -> Optional[Outcome]:
+        """Run one job, on the thread of its request.
+
+        Returns:
+            Its outcome; nothing where the process had died before it.
+        """
+        process, limit = self._process, self._runner.limits.run_timeout
+        assert process is not None
+        if not process.is_alive():
+            self._replace(process)
+            return None
+        missing_folders = list_missing_folders(job.output_folder)
+        process.send([job.input_folder, job.output_folder, get_request_id()])
+        try:
+            outcome = process.receive(limit)
+        except TimeLimit:
+            self._replace(process)
+            outcome = Outcome(
+                500,
+                "the run was stopped at its time limit of {:g} s; if jobs may take"
+                " longer, raise timeout.run in model.yaml".format(limit),
+            )
+        except ModelDied:
+            outcome = Outcome(
+                500, "the model broke down: its process {}".format(process.kill())
+            )
+            self._replace(process)
+        else:
+            self._runner.release(self)
+            return outcome
+        clean_up(job.output_folder, missing_folders)
+        return outcome
+
     def _keep(self) -> None:
         runner = self._runner
-        while not runner._stopping:
+        while not runner.stopping:
             if self.failure is not None:
-                with runner._changed:
-                    runner._changed.wait(IDLE_LOOK_INTERVAL)
-                runner._reap_orphans()
+                self._look_around()
                 continue
             try:
                 process = self._start_process()
             except OSError as error:
                 self._set_failed("no model process can be started: {}".format(error))
                 continue
-            try:
-                if self._load(process):
-                    self._serve(process)
-            finally:
-                ending = process.kill()
-            if not runner._stopping and self.failure is None:
-                log.warning("the model process %s; a new one loads", ending)
-        runner._refuse_tasks(SHUTTING_DOWN)
+            if self._load(process):
+                self._watch(process)
+            process.kill()
+        runner.refuse_turns()
 
     def _start_process(self) -> ModelProcess:
         runner = self._runner
-        with runner._births:
+        with runner.births:
             process = ModelProcess(runner.factory, runner.metadata, self._environment)
             self.pid = process.pid
         return process
@@ -231,7 +311,7 @@ class _Keeper:
     def _load(self, process: ModelProcess) -> bool:
         started = time.monotonic()
         try:
-            outcome = process.receive(None, give_up=lambda: self._runner._stopping)
+            outcome = process.receive(None, give_up=lambda: self._runner.stopping)
         except TimeLimit:
             return False
         except ModelDied:
@@ -247,59 +327,48 @@ class _Keeper:
             process.pid,
             time.monotonic() - started,
         )
-        self._pause = FIRST_PAUSE
-        with self._runner._changed:
+        with self._runner.changed:
+            self._pause = FIRST_PAUSE
+            self._process = process
             self.is_ready = True
-            self._runner._changed.notify_all()
+            self._runner.release(self)
+            self._runner.changed.notify_all()
         return True
 
-    def _serve(self, process: ModelProcess) -> None:
-        while process.is_alive() and not self._runner._stopping:
-            self._runner._reap_orphans()
-            task = self._runner._take_task()
-            if task is not None and not self._run(task, process):
-                return
-        self._set_loading()
+    def _watch(self, process: ModelProcess) -> None:
+        """Wait until the process is to be replaced, or the server stops."""
+        runner = self._runner
+        while self.is_ready:
+            self._look_around()
+            runner.refuse_turns()
+            if (runner.stopping or not process.is_alive()) and runner.withdraw(self):
+                self._replace(process)
 
-    def _run(self, task: Task, process: ModelProcess) -> bool:
-        """Run one task; return whether the process can run another one."""
-        job, limit = task.job, self._runner.limits.run_timeout
-        missing_folders = list_missing_folders(job.output_folder)
-        process.send([job.input_folder, job.output_folder, task.request_id])
-        try:
-            task.finish(process.receive(limit))
-            return True
-        except TimeLimit:
-            process.kill()
-            outcome = Outcome(
-                500,
-                "the run was stopped at its time limit of {:g} s; if jobs may take"
-                " longer, raise timeout.run in model.yaml".format(limit),
-            )
-        except ModelDied:
-            outcome = Outcome(
-                500, "the model broke down: its process {}".format(process.kill())
-            )
+    def _look_around(self) -> None:
+        with self._runner.changed:
+            self._runner.changed.wait(LOOK_INTERVAL)
+        self._runner.reap_orphans()
+
+    def _replace(self, process: ModelProcess) -> None:
+        """End the process, and have the keeper's thread start a new one."""
+        ending = process.kill()
+        if not self._runner.stopping:
+            log.warning("the model process %s; a new one loads", ending)
         self._set_loading()
-        clean_up(job.output_folder, missing_folders)
-        task.finish(outcome)
-        return False
 
     def _set_loading(self) -> None:
-        with self._runner._changed:
+        with self._runner.changed:
+            self._process = None
             self.is_ready = False
             self.failure = None
             self.loading_since = time.monotonic()
-            self._runner._changed.notify_all()
+            self._runner.changed.notify_all()
 
     def _set_failed(self, message: str) -> None:
         log.error("%s", message)
-        with self._runner._changed:
-            self.is_ready = False
+        with self._runner.changed:
             self.failure = Outcome(500, message)
             self._retry_at = time.monotonic() + self._pause
             self._pause = min(2 * self._pause, LAST_PAUSE)
-            outcome = self._runner._readiness()
-            if outcome is not None and outcome is not READY:
-                self._runner._refuse_tasks(outcome)
-            self._runner._changed.notify_all()
+            self._runner.refuse_turns()
+            self._runner.changed.notify_all()

@@ -185,6 +185,12 @@ class AutoAppTestCase(AppTestCase):
             model's `output_filenames`, None where there is no such file.
         """
         names = self._get_filenames("input_filenames")
+        if len(inputs) > len(names):
+            raise ValueError(
+                "there are {} inputs, and the model has {}: {}".format(
+                    len(inputs), len(names), ", ".join(names)
+                )
+            )
         response, results = super().run_test_job(dict(zip(names, inputs)))
         outputs = self._get_filenames("output_filenames")
         return (response,) + tuple(results.get(name) for name in outputs)
@@ -244,7 +250,7 @@ class AutoAppTestCase(AppTestCase):
         cases = [
             os.path.join(folder, name)
             for name in sorted(os.listdir(folder))
-            if os.path.isdir(os.path.join(folder, name))
+            if os.path.isdir(os.path.join(folder, name)) and name[0] != "."
         ]
         self.assertTrue(cases, "there are no case folders in {}".format(folder))
         return cases

@@ -26,14 +26,11 @@ def main(factory: Any, args: Optional[List[str]] = None) -> None:
             click.echo("error: {}".format(describe(error)), err=True)
             sys.exit(1)
 
-    for name in names:
-        command.params.append(click.Argument([_identifier(name)], metavar=name.upper()))
+    for number, name in enumerate(names):
+        argument = click.Argument(["path_{}".format(number)], metavar=name.upper())
+        command.params.append(argument)
     command(args)
 
 
 def _first_line(text: Optional[str]) -> str:
     return (text or "Run the model.").strip().split("\n")[0]
-
-
-def _identifier(filename: str) -> str:
-    return "".join(char if char.isalnum() else "_" for char in filename).lower()
