@@ -23,30 +23,28 @@ RECEIVE_TIMEOUT = 15
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Tie the web process to Gunicorn's arbiter, and limit silent clients."""
+    """Tie the web process to Gunicorn's arbiter, and start the model processes."""
     die_with_parent(worker.ppid)
     adopt_orphans()
     # a connection takes this over from the listener that accepts it
     timeout = struct.pack("ll", RECEIVE_TIMEOUT, 0)
     for listener in worker.sockets:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
+    worker.model_runner = ProcessRunner(deal_out_devices(count_processes()))
+    worker.model_runner.start()
 
 
 def post_worker_init(worker: Any) -> None:
-    """Start the model processes of the app."""
+    """Tell the model processes which model it is, and the app where they are."""
     app = worker.wsgi
     if not isinstance(app, ModelApp):
         raise TypeError("{!r} was not made by create_app".format(app))
     factory = app.config["PSC_MODEL_FACTORY"]
     metadata = find_model_metadata(factory)
-    runner = ProcessRunner(
-        to_path(factory),
-        Limits.load(metadata) if metadata else Limits.default(),
-        metadata,
-        deal_out_devices(count_processes()),
-    )
+    limits = Limits.load(metadata) if metadata else Limits.default()
+    runner = worker.model_runner
+    runner.choose(to_path(factory), metadata, limits)
     app.extensions["psc_model"] = runner
-    runner.start()
     stop = signal.getsignal(signal.SIGTERM)
 
     def refuse_and_stop(number: int, frame: Any) -> None:
@@ -61,7 +59,7 @@ def worker_exit(server: Any, worker: Any) -> None:
     """End the model processes with the web process."""
     if not worker.booted:
         return
-    worker.wsgi.extensions["psc_model"].finish()
+    worker.model_runner.finish()
     logging.shutdown()
     # Python would wait for the threads of idle connections
     os._exit(0)

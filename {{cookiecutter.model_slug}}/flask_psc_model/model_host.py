@@ -5,17 +5,21 @@ two pipes. Model code runs on the main thread.
 """
 
 import argparse
+import contextlib
+import logging
 import os
-import sys
 
 from .channel import Channel
-from .errors import ApiError
+from .errors import ModelNotLoaded
 from .execution import answer_job
 from .job import Job
 from .lifeline import die_with_parent
 from .limits import Limits
 from .loading import load_model
 from .logs import configure_logging, set_request_id
+from .outcome import READY, Outcome
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -24,44 +28,39 @@ def main() -> None:
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--read-fd", type=int, required=True)
     parser.add_argument("--write-fd", type=int, required=True)
-    parser.add_argument("--metadata", default="")
-    parser.add_argument("factory")
     options = parser.parse_args()
 
     die_with_parent(options.parent)
     for fd in (options.read_fd, options.write_fd):
         os.set_inheritable(fd, False)
     configure_logging()
-    serve(
-        Channel(options.read_fd, options.write_fd),
-        options.factory,
-        Limits.load(options.metadata) if options.metadata else Limits.default(),
-    )
+    with contextlib.suppress(EOFError):
+        serve(Channel(options.read_fd, options.write_fd))
 
 
-def serve(channel: Channel, factory: str, limits: Limits) -> None:
+def serve(channel: Channel) -> None:
     """Load the model and answer the jobs that come through a channel.
 
     Args:
-        channel: brings jobs, and takes the answer to the loading and to each job.
-        factory: dotted path of the model's factory.
-        limits: of `model.yaml`.
+        channel: brings the path of the model's factory with that of `model.yaml`, then
+            jobs; takes the outcome of the loading and of each job.
+
+    Raises:
+        EOFError: the other end of the channel is closed.
     """
+    factory, metadata = channel.receive()
+    limits = Limits.load(metadata) if metadata else Limits.default()
     try:
         model = load_model(factory)
-    except ApiError as error:
-        channel.send([error.status_code, error.message])
-        sys.exit(1)
-    channel.send([200, "the model is ready"])
+    except ModelNotLoaded as error:
+        log.error("the model could not be loaded", exc_info=error.__cause__)
+        channel.send(Outcome.of(error))
+        return
+    channel.send(READY)
     while True:
-        try:
-            input_folder, output_folder, request_id = channel.receive()
-        except EOFError:
-            return
+        input_folder, output_folder, request_id = channel.receive()
         set_request_id(request_id)
-        answer = answer_job(model, Job(input_folder, output_folder), limits)
-        sys.stdout.flush()
-        channel.send(answer)
+        channel.send(answer_job(model, Job(input_folder, output_folder), limits))
 
 
 if __name__ == "__main__":

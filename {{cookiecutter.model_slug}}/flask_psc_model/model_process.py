@@ -33,14 +33,10 @@ class ModelProcess:
     kernel kills it when that thread ends.
     """
 
-    def __init__(
-        self, factory: str, metadata: str, environment: Dict[str, str]
-    ) -> None:
-        """Start the process.
+    def __init__(self, environment: Dict[str, str]) -> None:
+        """Start the process; the first message that it expects is the model's.
 
         Args:
-            factory: dotted path of the model's factory.
-            metadata: path of `model.yaml`, empty where there is none.
             environment: variables to set for it.
         """
         job_read, job_write = os.pipe()
@@ -56,8 +52,6 @@ class ModelProcess:
                     "--parent={}".format(os.getpid()),
                     "--read-fd={}".format(job_read),
                     "--write-fd={}".format(answer_write),
-                    "--metadata={}".format(metadata),
-                    factory,
                 ],
                 pass_fds=(job_read, answer_write),
                 stdin=subprocess.DEVNULL,

@@ -58,7 +58,7 @@ class Outputs:
 
     def __exit__(self, *_: Any) -> None:
         if self.staging_folder:
-            shutil.rmtree(self.staging_folder, ignore_errors=True)
+            _remove_tree(self.staging_folder)
         if self._lock >= 0:
             os.close(self._lock)
         _remove_folders(self._created_folders)
@@ -202,6 +202,14 @@ def _remove_folders(folders: Sequence[str]) -> None:
     for folder in folders:
         with contextlib.suppress(OSError):
             os.rmdir(folder)
+
+
+def _remove_tree(folder: str) -> None:
+    try:
+        # after a job that went well it is empty, and this is all there is to do
+        os.rmdir(folder)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _open_folder(path: str) -> int:

@@ -9,7 +9,7 @@ import collections
 import logging
 import threading
 import time
-from typing import Deque, Dict, List, Optional
+from typing import Deque, Dict, Optional, Sequence
 
 from .job import Job
 from .lifeline import reap_orphans
@@ -38,36 +38,38 @@ log = logging.getLogger(__name__)
 class ProcessRunner(Runner):
     """Runs jobs in model processes, in the order in which they came."""
 
-    def __init__(
-        self,
-        factory: str,
-        limits: Limits,
-        metadata: str = "",
-        environments: Optional[List[Dict[str, str]]] = None,
-    ) -> None:
-        """Choose the model, without loading it.
+    def __init__(self, environments: Sequence[Dict[str, str]]) -> None:
+        """Choose the processes, without starting them.
 
         Args:
-            factory: dotted path of the model's factory.
-            limits: of `model.yaml`.
-            metadata: path of `model.yaml`, empty where there is none.
-            environments: variables to set, one mapping a model process; one process
-                by default.
+            environments: variables to set, one mapping a model process.
         """
-        self.factory = factory
-        self.limits = limits
-        self.metadata = metadata
+        self.factory = ""
+        self.metadata = ""
+        self.limits = Limits.default()
+        self.chosen = threading.Event()
         self.changed = threading.Condition()
         self.births = threading.Lock()
         self.stopping = False
-        self._keepers = [Keeper(self, each) for each in environments or [{}]]
+        self._keepers = [Keeper(self, each) for each in environments]
         self._free: Deque[Keeper] = collections.deque()
         self._turns: Deque[Turn] = collections.deque()
 
     def start(self) -> None:
-        """Start the model processes, which load the model at once."""
+        """Start the model processes: they get ready while the app is imported."""
         for keeper in self._keepers:
             keeper.thread.start()
+
+    def choose(self, factory: str, metadata: str, limits: Limits) -> None:
+        """Choose the model, which is loaded at once.
+
+        Args:
+            factory: dotted path of the model's factory.
+            metadata: path of `model.yaml`, empty where there is none.
+            limits: of `model.yaml`.
+        """
+        self.factory, self.metadata, self.limits = factory, metadata, limits
+        self.chosen.set()
 
     def load(self) -> Outcome:
         """Wait until the model is loaded, at most `timeout.status`.
@@ -304,12 +306,14 @@ class Keeper:
     def _start_process(self) -> ModelProcess:
         runner = self._runner
         with runner.births:
-            process = ModelProcess(runner.factory, runner.metadata, self._environment)
+            process = ModelProcess(self._environment)
             self.pid = process.pid
         return process
 
     def _load(self, process: ModelProcess) -> bool:
+        self._runner.chosen.wait()
         started = time.monotonic()
+        process.send([self._runner.factory, self._runner.metadata])
         try:
             outcome = process.receive(None, give_up=lambda: self._runner.stopping)
         except TimeLimit:

@@ -161,6 +161,8 @@ def _is_folder(path: str) -> bool:
 
 def _walk(folder: str) -> Iterator[str]:
     """List everything below a folder, each folder before what it holds."""
-    for parent, folders, files in os.walk(folder):
-        for name in sorted(folders) + sorted(files):
-            yield os.path.join(parent, name)
+    for name in sorted(os.listdir(folder)):
+        path = os.path.join(folder, name)
+        yield path
+        if _is_folder(path):
+            yield from _walk(path)
