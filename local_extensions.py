@@ -135,13 +135,13 @@ def _find_text_problems(key: str, text: str) -> Iterable[str]:
 
 def _find_stack_problems(answers: Answer) -> Iterable[str]:
     stack, image = Stack.of(answers), answers["base_image"]
+    missing = []
     if not stack.has_packages():
-        yield f"there is no set of packages for {stack}; {_suggest(answers)}"
-    elif not image.strip():
-        yield (
-            f"there is no {stack.image_registry} base image for {stack}; {_suggest(answers)},"
-            " or type an image of your own as base_image"
-        )
+        missing.append("set of packages")
+    if not image.strip():
+        missing.append(f"{stack.image_registry} base image")
+    if missing:
+        yield f"there is no {' and no '.join(missing)} for {stack}; {_suggest(answers)}"
     if not image.strip():
         return
     if not _IMAGE.fullmatch(image):
@@ -155,6 +155,7 @@ def _find_stack_problems(answers: Answer) -> Iterable[str]:
 
 
 def _suggest(answers: Answer) -> str:
+    """Name the answers nearest to the given ones that would do."""
     wanted = Stack.of(answers)
     possible = {
         Stack(framework, row["python"], accelerator, row["registry"])
@@ -164,7 +165,10 @@ def _suggest(answers: Answer) -> str:
     }
     accepted = [stack for stack in possible if stack.has_packages()]
     nearest = sorted(accepted, key=lambda stack: (wanted.differences(stack), stack))[:3]
-    return "these would do: " + "; ".join(map(str, nearest))
+    lines = [f"\n      {stack}" for stack in nearest]
+    if wanted.has_packages():
+        lines.append("\n      or the same with an image of your own as base_image")
+    return "these would do:" + "".join(lines)
 
 
 def recommended_image(answers: Answer) -> str:
@@ -237,8 +241,8 @@ def markdown(text: str) -> str:
 def _markdown_line(line: str) -> str:
     line = line.strip()
     line = re.sub(r"\\(?=[!-/:-@\[-`{-~]|$)", r"\\\\", line)
-    line = re.sub(r"[`*\[\]]|<(?=[a-zA-Z/!?])|&(?=#?\w+;)|~(?=~)|(?<!\w)_|_(?!\w)|!(?=\[)", r"\\\g<0>", line)
-    line = re.sub(r"^(?:[-+](?=\s|$)|-(?=-)|=(?==|$)|#(?=#*(?:\s|$))|>|~|\|)", r"\\\g<0>", line)
+    line = re.sub(r"[`*\[\]]|<(?=\S)|&(?=#?\w+;)|~(?=~)|(?<![^\W_])_|_(?![^\W_])|!(?=\[)", r"\\\g<0>", line)
+    line = re.sub(r"^(?:[-+](?=\s|$)|[-:|](?=[-:|\s]*$)|=(?==|$)|#(?=#*(?:\s|$))|>|~)", r"\\\g<0>", line)
     return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", line)
 
 

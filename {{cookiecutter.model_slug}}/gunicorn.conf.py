@@ -31,7 +31,7 @@ bind = "{}:{}".format(
 # One web process, whose threads answer; flask_psc_model.gunicorn_hooks gives the
 # model a process of its own.
 workers = 1
-worker_class = "gthread"
+worker_class = "flask_psc_model.web_worker.WebWorker"
 threads = 256
 keepalive = 75
 

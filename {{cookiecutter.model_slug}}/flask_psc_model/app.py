@@ -17,6 +17,8 @@ from .shutdown import prepare_development_stop, stop_server
 
 DEFAULT_PORT = 8080
 
+log = logging.getLogger(__name__)
+
 
 class ModelApp(Flask):
     """A Flask app that serves one model."""
@@ -28,19 +30,7 @@ class ModelApp(Flask):
             args: the command line; that of the process by default.
         """
         options = _parse_options(args)
-        try:
-            configure_logging()
-            Limits.of_model(self.config["PSC_MODEL_FACTORY"])
-        except ValueError as error:
-            sys.exit("error: {}".format(error))
-        logging.getLogger(__name__).info(
-            "development server on http://%s:%s: the model runs in this process (%s), so"
-            " a debugger and coverage see it; there is no time limit",
-            options.host,
-            options.port,
-            os.getpid(),
-        )
-        prepare_development_stop(self)
+        _prepare_development_server(self)
         self.run(host=options.host, port=options.port, debug=options.debug)
 
 
@@ -75,8 +65,23 @@ def create_app(
     app.extensions["psc_model"] = LocalRunner(model_factory)
     app.register_blueprint(api)
     if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
-        prepare_development_stop(app)
+        _prepare_development_server(app)
     return app
+
+
+def _prepare_development_server(app: ModelApp) -> None:
+    """Get ready for Flask's own server; a wrong setting ends the process."""
+    try:
+        configure_logging()
+        Limits.of_model(app.config["PSC_MODEL_FACTORY"])
+    except ValueError as error:
+        sys.exit("error: {}".format(error))
+    log.info(
+        "development server: the model runs in this process (%s), so that a debugger"
+        " and coverage work; there is no time limit",
+        os.getpid(),
+    )
+    prepare_development_stop(app)
 
 
 def _parse_options(args: Optional[List[str]]) -> argparse.Namespace:

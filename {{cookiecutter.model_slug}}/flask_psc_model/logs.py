@@ -13,6 +13,7 @@ import threading
 import uuid
 from typing import Any, Dict, Optional
 
+_COLOR = re.compile("\x1b\\[[0-9;]*m")
 _VALID_ID = re.compile(r"[!-~]{1,128}")
 _current = threading.local()
 
@@ -44,7 +45,7 @@ class TextFormatter(logging.Formatter):
             _timestamp(record),
             record.levelname,
             get_request_id(),
-            record.getMessage().replace("\n", "\\n"),
+            _message(record).replace("\n", "\\n"),
         )
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
@@ -62,7 +63,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "process": record.process,
             "request_id": get_request_id(),
-            "message": record.getMessage(),
+            "message": _message(record),
         }
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
@@ -78,6 +79,14 @@ class SlowClientFilter(logging.Filter):
             record.msg, record.args = "a client stopped sending: connection closed", ()
             record.exc_info = None
         return True
+
+
+class RequestLineFilter(logging.Filter):
+    """Leaves out Werkzeug's line for each request, which repeats our own."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every other record pass."""
+        return " - - [" not in str(record.msg)
 
 
 def make_logging_config() -> Dict[str, Any]:
@@ -96,7 +105,10 @@ def make_logging_config() -> Dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": formatters[name]}},
-        "filters": {"slow_client": {"()": SlowClientFilter}},
+        "filters": {
+            "slow_client": {"()": SlowClientFilter},
+            "request_line": {"()": RequestLineFilter},
+        },
         "handlers": {
             "stderr": {
                 "class": "logging.StreamHandler",
@@ -107,8 +119,7 @@ def make_logging_config() -> Dict[str, Any]:
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": {
             "flask_psc_model": {"level": "INFO"},
-            # its lines for each request repeat those of flask_psc_model
-            "werkzeug": {"level": "WARNING"},
+            "werkzeug": {"level": "INFO", "filters": ["request_line"]},
             "gunicorn.error": {
                 "level": "INFO",
                 "handlers": ["stderr"],
@@ -125,6 +136,11 @@ def configure_logging() -> None:
         ValueError: `PSC_LOG_FORMAT` is wrong.
     """
     logging.config.dictConfig(make_logging_config())
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return a record's message without the colours that Werkzeug gives its own."""
+    return _COLOR.sub("", record.getMessage())
 
 
 def _timestamp(record: logging.LogRecord) -> str:

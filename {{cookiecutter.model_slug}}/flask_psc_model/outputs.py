@@ -99,7 +99,12 @@ class Outputs:
 
     def _stage(self) -> None:
         try:
-            self._make_staging(self.folder)
+            try:
+                self._make_staging(self.folder)
+            except FileNotFoundError:
+                # a job that failed has removed the folder, which it had made
+                self._create_folder()
+                self._make_staging(self.folder)
         except OSError as error:
             if not self._can_overwrite():
                 raise self._unwritable(error) from error
