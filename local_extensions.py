@@ -21,7 +21,8 @@ Answer = Mapping[str, Any]
 TEXTS = ("model_name", "description", "author", "model_slug", "base_image")
 REQUIREMENTS = Path(__file__).parent / "templates" / "requirements"
 
-MAX_SLUG = 63
+#: Docker refuses shorter names of containers; longer ones are no host names.
+MIN_SLUG, MAX_SLUG = 2, 63
 #: With a longer class name some generated lines would pass 88 columns.
 MAX_CLASS_NAME = 48
 
@@ -116,10 +117,10 @@ def find_problems(answers: Answer) -> Iterable[str]:
     elif len(answers["model_name"].splitlines()) > 1:
         yield "model_name has several lines: type it on one line"
     model_slug = answers["model_slug"]
-    if len(model_slug) > MAX_SLUG or not _SLUG.fullmatch(model_slug):
+    if not MIN_SLUG <= len(model_slug) <= MAX_SLUG or not _SLUG.fullmatch(model_slug):
         yield (
             f'model_slug "{_shorten(model_slug)}" cannot name a folder and an image: type lower case letters and'
-            f" digits, with single -, _ or . between them, at most {MAX_SLUG} in all, such as {slug(model_slug)}"
+            f" digits, with single -, _ or . between them, at least {MIN_SLUG} and at most {MAX_SLUG} in all, such as {slug(model_slug)}"
         )
     yield from _find_stack_problems(answers)
 
@@ -193,7 +194,8 @@ def recommended_image(answers: Answer) -> str:
 def slug(name: str) -> str:
     """Make a slug: `Color Name Predictor` gives `color-name-predictor`."""
     words = re.findall("[a-z0-9]+", _to_ascii(name).lower())
-    return "-".join(words)[:MAX_SLUG].strip("-") or "model"
+    joined = "-".join(words)[:MAX_SLUG].strip("-")
+    return joined if len(joined) >= MIN_SLUG else f"{joined}-model".strip("-")
 
 
 def class_name(name: str) -> str:
@@ -235,7 +237,8 @@ def label(text: str) -> str:
 
 def markdown(text: str) -> str:
     """Write a text into Markdown so that it shows as it is; only what would not is escaped."""
-    return "\n".join(map(_markdown_line, text.strip().split("\n")))
+    paragraphs = re.sub(r"\n\s*\n", "\n\n", text.strip())
+    return "\n".join(map(_markdown_line, paragraphs.split("\n")))
 
 
 def _markdown_line(line: str) -> str:
@@ -243,6 +246,8 @@ def _markdown_line(line: str) -> str:
     line = re.sub(r"\\(?=[!-/:-@\[-`{-~]|$)", r"\\\\", line)
     line = re.sub(r"[`*\[\]]|<(?=\S)|&(?=#?\w+;)|~(?=~)|(?<![^\W_])_|_(?![^\W_])|!(?=\[)", r"\\\g<0>", line)
     line = re.sub(r"^(?:[-+](?=\s|$)|[-:|](?=[-:|\s]*$)|=(?==|$)|#(?=#*(?:\s|$))|>|~)", r"\\\g<0>", line)
+    # at the end of a heading it would be left out
+    line = re.sub(r"(?<=\s)#(?=#*$)", r"\\#", line)
     return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", line)
 
 

@@ -36,6 +36,7 @@ class {{ cookiecutter.__model_class }}(ModelBase):
                 raise ValueError("expected a text such as ffaa00, in UTF-8") from None
         with open(output_path, "w", encoding="utf-8") as file:
             json.dump({"predictions": self.predict(color)}, file, indent=2)
+            file.write("\n")
 
     def predict(self, color: Color) -> List[Dict[str, Union[str, float]]]:
         """Name the colours nearest to one.

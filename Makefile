@@ -1,0 +1,65 @@
+# What a developer of the template runs; `make help` lists it. Any Python from 3.10 on will do:
+#   make test PYTHON=python3.12
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+TOOLS := $(if $(filter /%,$(BIN)),$(BIN),$(CURDIR)/$(BIN))
+
+# the runtime is checked where it stands, with its own settings and without leaving caches in the template
+RUNTIME_HOME := {{cookiecutter.model_slug}}
+CODE := local_extensions.py hooks conftest.py scripts tests $(wildcard benchmarks)
+
+export MYPY_CACHE_DIR := $(CURDIR)/.mypy_cache
+export RUFF_CACHE_DIR := $(CURDIR)/.ruff_cache
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format lock bench clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
+		printf '%-14s %s\n' "$$name" "$$text"; done
+
+demo: $(VENV)/.installed ## generate a repository, run its server and a job on it, and clean up
+	@$(BIN)/python scripts/demo.py
+
+test: lint ## check and test everything, on every Python that is found
+	$(BIN)/pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-dev ## check the style and the types
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy $(CODE)
+	cd '$(RUNTIME_HOME)' && '$(TOOLS)/ruff' check --quiet flask_psc_model
+	cd '$(RUNTIME_HOME)' && '$(TOOLS)/ruff' format --check --quiet flask_psc_model
+	cd '$(RUNTIME_HOME)' && '$(TOOLS)/mypy' -p flask_psc_model
+
+lock: $(VENV)/.installed-dev ## renew the pinned requirements
+	$(BIN)/python scripts/lock.py
+
+bench: $(VENV)/.installed-dev ## measure the figures that README.md quotes
+	$(BIN)/python benchmarks/run.py
+
+clean: ## remove the virtual environment and all caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .bench
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+define CHECK_PYTHON
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+	echo "error: this needs Python 3.10 or later, and $(PYTHON) is $$($(PYTHON) -V 2>&1 | head -1):" \
+		"name another, as in \"make $(MAKECMDGOALS) PYTHON=python3.12\"" >&2; exit 1; }
+endef
+
+# These files say that the requirements are installed, so that the next run is quick.
+
+$(VENV)/.installed: requirements.txt
+	@$(CHECK_PYTHON)
+	@echo "Installing what rendering needs into $(VENV), once (a few seconds)"
+	@$(PYTHON) scripts/environment.py $(VENV) requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt
+	@$(CHECK_PYTHON)
+	@echo "Installing what the tests need into $(VENV), once (less than a minute)"
+	@$(PYTHON) scripts/environment.py $(VENV) requirements-dev.txt
+	@touch $@ $(VENV)/.installed

@@ -1,0 +1,62 @@
+"""Commands that leave nothing running behind them, however they end."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+
+class CommandFailed(Exception):
+    """A command ended with another exit status than 0; the message has its output."""
+
+
+def run(
+    command: Sequence[str | Path],
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    on_line: Callable[[str], object] | None = None,
+) -> str:
+    """Run a command, with nothing to read, and return what it wrote.
+
+    Args:
+        command: the program and its arguments.
+        folder: where to run it.
+        environment: all of its variables; those of this process by default.
+        on_line: called with each line as soon as it is written.
+
+    Raises:
+        CommandFailed: its exit status is not 0.
+    """
+    lines: list[str] = []
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                lines.append(line)
+                if on_line:
+                    on_line(line.rstrip("\n"))
+            process.wait()
+        except BaseException:
+            # it leads a process group of its own, so that what it has started ends with it
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    output = "".join(lines)
+    if process.returncode:
+        shown = shlex.join(map(str, command))
+        raise CommandFailed(f"{shown}\nended with exit status {process.returncode}:\n{output}")
+    return output

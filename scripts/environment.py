@@ -1,0 +1,87 @@
+"""Virtual environments.
+
+    python scripts/environment.py FOLDER REQUIREMENTS
+
+makes one where there is none, and installs the requirements.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+from commands import CommandFailed, run
+from console import Console
+
+#: What a developer's shell may hold that changes what a server or Python does.
+HIDDEN = re.compile("(PSC|FLASK|GUNICORN)_|PYTHON(HOME|PATH)$|__PYVENV_LAUNCHER__$")
+
+
+class Environment:
+    """A virtual environment in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the folder; `create` makes what is in it."""
+        self.folder = folder
+        self.python = folder / "bin" / "python"
+
+    def create(self, python: Path | str = sys.executable) -> None:
+        """Make the environment anew, for the Python of an interpreter.
+
+        Raises:
+            CommandFailed: that Python cannot.
+        """
+        run([python, "-m", "venv", "--clear", self.folder])
+
+    def install(self, *arguments: str | Path, console: Console | None = None) -> None:
+        """Install packages with pip, given its arguments.
+
+        Raises:
+            CommandFailed: pip cannot; the message has its output.
+        """
+        found: list[str] = []
+
+        def show(line: str) -> None:
+            if match := re.match(r"Collecting (\S+)|(Installing) collected", line):
+                found.append(match[1] or match[2])
+                if console:
+                    console.progress(f"{len(found):3} {found[-1]}")
+
+        try:
+            run(
+                [self.python, "-m", "pip", "install", "--disable-pip-version-check", *arguments],
+                environment=self.variables(),
+                on_line=show,
+            )
+        finally:
+            if console:
+                console.end_progress()
+
+    def variables(self, **more: str) -> dict[str, str]:
+        """Return the variables of a process in it, as if it were activated."""
+        inherited = {name: value for name, value in os.environ.items() if not HIDDEN.match(name)}
+        path = os.pathsep.join([str(self.python.parent), inherited.get("PATH", os.defpath)])
+        return {**inherited, "PATH": path, "VIRTUAL_ENV": str(self.folder), **more}
+
+
+def main() -> None:
+    """Do what the command line says."""
+    folder, requirements = map(Path, sys.argv[1:])
+    environment, console = Environment(folder.absolute()), Console()
+    try:
+        # pip comes last: without it, an earlier attempt was interrupted
+        if not environment.python.with_name("pip").exists():
+            environment.create()
+        environment.install("-r", requirements, console=console)
+    except CommandFailed as error:
+        console.error(str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
+if __name__ == "__main__":
+    main()

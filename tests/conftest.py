@@ -1,0 +1,89 @@
+"""Fixtures: baked repositories, and an environment for each Python."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import pytest
+from environment import Environment
+from hypothesis import settings
+from interpreters import VERSIONS, find_interpreter, missing_versions
+from repository import ROOT, Repository
+
+# the same examples in every run, however slow the machine
+settings.register_profile("template", derandomize=True, deadline=None, database=None, max_examples=300)
+settings.load_profile("template")
+
+
+class Bake(Protocol):
+    """Renders the template in this process."""
+
+    def __call__(self, **answers: str) -> Repository:
+        """Return the repository that the answers give; what is not answered is the default."""
+
+
+def make_bake(cookies: Any) -> Bake:
+    """Wrap a fixture of pytest-cookies."""
+
+    def bake(**answers: str) -> Repository:
+        result = cookies.bake(extra_context=answers, template=str(ROOT))
+        if result.exception:
+            raise result.exception
+        return Repository(result.project_path)
+
+    return bake
+
+
+@pytest.fixture
+def bake(cookies: Any) -> Bake:
+    """Return the function that renders a repository of this test's own."""
+    return make_bake(cookies)
+
+
+@pytest.fixture(scope="session")
+def defaults(cookies_session: Any) -> Repository:
+    """Return the repository of the default answers, to look at and to leave as it is."""
+    return make_bake(cookies_session)()
+
+
+def _for_version(version: str) -> Any:
+    # one worker makes the environment of a version and runs all of its tests
+    marks = [pytest.mark.xdist_group(version)]
+    if not find_interpreter(version):
+        marks.append(pytest.mark.skip(reason=f"there is no Python {version} on this machine"))
+    return pytest.param(version, marks=marks)
+
+
+@pytest.fixture(scope="session", params=map(_for_version, VERSIONS))
+def version(request: pytest.FixtureRequest) -> str:
+    """Return each Python version that the template offers, in turn."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def environment(version: str, cookies_session: Any, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Return a fresh environment with what a generated repository requires, and no more."""
+    interpreter = find_interpreter(version)
+    assert interpreter
+    environment = Environment(tmp_path_factory.mktemp("environment") / version)
+    environment.create(interpreter)
+    if version == "3.6":
+        # the pip that it comes with takes no wheels of PyYAML 6, as the README says
+        environment.install("pip==21.3.1")
+    repository = make_bake(cookies_session)(python_version=version)
+    environment.install("-r", repository.path / "requirements.txt")
+    return environment
+
+
+@pytest.fixture(scope="session")
+def environment_with_pytest(environment: Environment) -> Environment:
+    """Return the same environment once pytest is there, too; tests without it come first."""
+    environment.install("pytest", "hypothesis")
+    return environment
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the Pythons that were left out."""
+    if missing := missing_versions():
+        terminalreporter.section("left out")
+        terminalreporter.line(f"No Python {', '.join(missing)} on this machine: nothing was tested on it.", yellow=True)

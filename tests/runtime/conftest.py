@@ -1,0 +1,31 @@
+"""What every test of the runtime shares: the runtime is imported where it stands."""
+
+import os
+import sys
+
+import pytest
+from hypothesis import settings
+
+from .job_folders import JobFolders
+from .template import TEMPLATE
+
+# compiled files in the template would be copied into every generated repository
+sys.dont_write_bytecode = True
+sys.path.insert(0, TEMPLATE)
+
+settings.register_profile("runtime", deadline=None, database=None, max_examples=100)
+settings.load_profile("runtime")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch):
+    """Hide what the developer's own environment says about models."""
+    for name in list(os.environ):
+        if name.startswith("PSC_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def job(tmp_path):
+    """Return the folders of one job, with a blank `input.txt`."""
+    return JobFolders(tmp_path / "job")

@@ -1,0 +1,210 @@
+"""Sources of small models, each of them the text of a `model_lib/model.py`.
+
+The file names of each come from its `model.yaml`, and its class is called `Model`.
+"""
+
+#: Copies each input to the output of the same place.
+ECHO = '''
+import shutil
+
+from flask_psc_model import ModelBase, load_metadata
+
+METADATA = load_metadata(__file__)
+
+
+class Model(ModelBase):
+    """Copies its input."""
+
+    input_filenames = list(METADATA.inputs)
+    output_filenames = list(METADATA.outputs)
+
+    def run(self, *paths):
+        half = len(paths) // 2
+        for source, target in zip(paths[:half], paths[half:]):
+            shutil.copyfile(source, target)
+'''
+
+#: Does what the lines of its input say, then copies the input to the first output.
+#: A line is a command and a text:
+#:
+#:   sleep SECONDS, spin SECONDS (in Python), spin-in-c (for ever, holding the GIL)
+#:   exit CODE (at once), system-exit CODE, segfault, kill SIGNAL
+#:   refuse MESSAGE (422), fail MESSAGE (500), fail-silently, missing PATH (OSError)
+#:   write NAME TEXT (beside the output), fill BYTES (of the output), nothing (and end)
+#:   print TEXT, complain TEXT (on standard error)
+#:   touch PATH (tells the test that this line was reached), wait-for PATH
+#:   append PATH (a line with the name of the input folder)
+#:   helper CODE (starts an orphan that exits with CODE a little later)
+#:   sleeper PATH (starts a process that writes its id into PATH and sleeps)
+#:   where (writes pid, thread and environment into `where.json` beside the output)
+ACTOR = '''
+import collections
+import ctypes
+import itertools
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+from flask_psc_model import ModelBase, load_metadata
+
+METADATA = load_metadata(__file__)
+
+
+class Model(ModelBase):
+    """Does what its input says."""
+
+    input_filenames = list(METADATA.inputs)
+    output_filenames = list(METADATA.outputs)
+
+    def run(self, input_path, output_path, *more):
+        self.input_path = input_path
+        self.output_path = output_path
+        with open(input_path, encoding="utf-8") as file:
+            text = file.read()
+        for line in text.splitlines():
+            command, _, argument = line.partition(" ")
+            if command == "nothing":
+                return
+            act = getattr(self, "do_" + command.replace("-", "_"), None)
+            if act:
+                act(argument)
+        for path in (output_path,) + more:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+
+    def do_sleep(self, seconds):
+        time.sleep(float(seconds))
+
+    def do_spin(self, seconds):
+        end = time.monotonic() + float(seconds)
+        while time.monotonic() < end:
+            pass
+
+    def do_spin_in_c(self, _):
+        collections.deque(itertools.repeat(0, 10 ** 15), maxlen=0)
+
+    def do_exit(self, code):
+        os._exit(int(code))
+
+    def do_system_exit(self, code):
+        sys.exit(int(code))
+
+    def do_segfault(self, _):
+        ctypes.string_at(0)
+
+    def do_kill(self, number):
+        os.kill(os.getpid(), int(number))
+        time.sleep(60)
+
+    def do_refuse(self, message):
+        raise ValueError(message)
+
+    def do_fail(self, message):
+        raise RuntimeError(message)
+
+    def do_fail_silently(self, _):
+        raise RuntimeError
+
+    def do_missing(self, path):
+        open(path)
+
+    def do_write(self, argument):
+        name, _, text = argument.partition(" ")
+        path = os.path.join(os.path.dirname(self.output_path), name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def do_fill(self, size):
+        with open(self.output_path, "wb") as file:
+            file.write(bytes(int(size)))
+
+    def do_print(self, text):
+        print(text)
+
+    def do_complain(self, text):
+        print(text, file=sys.stderr)
+
+    def do_touch(self, path):
+        open(path, "w").close()
+
+    def do_wait_for(self, path):
+        while not os.path.exists(path):
+            time.sleep(0.01)
+
+    def do_append(self, path):
+        with open(path, "a") as file:
+            file.write(os.path.dirname(self.input_path) + "\\n")
+
+    def do_helper(self, code):
+        subprocess.check_call(["sh", "-c", "(sleep 0.2; exit {}) &".format(code)])
+
+    def do_sleeper(self, path):
+        subprocess.check_call(["sh", "-c", "sleep 60 & echo $! >'{}'".format(path)])
+
+    def do_where(self, _):
+        facts = {
+            "pid": os.getpid(),
+            "parent": os.getppid(),
+            "main thread": threading.current_thread() is threading.main_thread(),
+            "environment": dict(os.environ),
+            "folder": os.getcwd(),
+            "modules": sorted(sys.modules),
+        }
+        self.do_write("where.json " + json.dumps(facts))
+'''
+
+#: Fails to load while the file `broken` is in the repository, with its text.
+BROKEN = '''
+import os
+
+from flask_psc_model import ModelBase, load_metadata
+
+METADATA = load_metadata(__file__)
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Model(ModelBase):
+    """Cannot always be loaded."""
+
+    input_filenames = list(METADATA.inputs)
+    output_filenames = list(METADATA.outputs)
+
+    def __init__(self):
+        path = os.path.join(REPOSITORY, "broken")
+        if os.path.exists(path):
+            with open(path) as file:
+                raise RuntimeError(file.read())
+
+    def run(self, input_path, output_path):
+        os.link(input_path, output_path)
+'''
+
+#: Takes as long to load as the file `seconds` in the repository says.
+SLOW = '''
+import os
+import shutil
+import time
+
+from flask_psc_model import ModelBase, load_metadata
+
+METADATA = load_metadata(__file__)
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Model(ModelBase):
+    """Takes its time to load."""
+
+    input_filenames = list(METADATA.inputs)
+    output_filenames = list(METADATA.outputs)
+
+    def __init__(self):
+        with open(os.path.join(REPOSITORY, "seconds")) as file:
+            time.sleep(float(file.read()))
+
+    def run(self, input_path, output_path):
+        shutil.copyfile(input_path, output_path)
+'''

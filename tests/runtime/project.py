@@ -1,0 +1,99 @@
+"""A small but real repository, and its real server."""
+
+import contextlib
+import os
+import shutil
+import sys
+
+import yaml
+
+from .template import TEMPLATE
+
+APP = '''"""The app of a small model."""
+
+from flask_psc_model import create_app
+
+app = create_app("model_lib.model.Model")
+
+if __name__ == "__main__":
+    app.main()
+'''
+
+COPIED_FILES = ("gunicorn.conf.py", "entrypoint.sh", ".flaskenv")
+
+
+def make_project(
+    folder, model_source, timeouts=None, inputs=None, outputs=None, **metadata
+):
+    """Write a repository with its own copy of the runtime.
+
+    Args:
+        folder: where to make it; a path that does not exist or is an empty folder.
+        model_source: the text of `model_lib/model.py`, which defines a class `Model`;
+            see `models.py`.
+        timeouts: the values of `timeout.status` and `timeout.run`, 20s each where
+            left out.
+        inputs: the `inputs` of `model.yaml`: a list of names, or properties by name.
+        outputs: the `outputs` of `model.yaml`, likewise.
+        metadata: more keys of `model.yaml`.
+
+    Returns:
+        The folder, as text.
+    """
+    folder = str(folder)
+    os.makedirs(os.path.join(folder, "model_lib"))
+    shutil.copytree(
+        os.path.join(TEMPLATE, "flask_psc_model"),
+        os.path.join(folder, "flask_psc_model"),
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    for name in COPIED_FILES:
+        shutil.copy(os.path.join(TEMPLATE, name), folder)
+    content = dict(
+        metadata,
+        inputs=_describe(inputs or ["input.txt"]),
+        outputs=_describe(outputs or ["results.json"]),
+        timeout=dict({"status": "20s", "run": "20s"}, **(timeouts or {})),
+    )
+    write(folder, "model.yaml", yaml.safe_dump(content, allow_unicode=True))
+    write(folder, "app.py", APP)
+    write(folder, "model_lib/__init__.py", "")
+    write(folder, "model_lib/model.py", model_source)
+    return folder
+
+
+@contextlib.contextmanager
+def serve(project, command=None, **environment):
+    """Run a repository's server; by default the one of its `entrypoint.sh`.
+
+    The log is shown when what is done with the server fails.
+
+    Args:
+        project: the folder of the repository.
+        command: starts another server in that folder, such as `FLASK_RUN`.
+        environment: variables to set for it.
+
+    Returns:
+        A context manager of the `LiveServer`, which has a `client`.
+    """
+    from flask_psc_model import live_server
+
+    command = command or live_server.COMMAND
+    with live_server.LiveServer(project, command, environment) as server:
+        try:
+            yield server
+        except BaseException:
+            sys.stderr.write("the server's log:\n" + server.read_log())
+            raise
+
+
+def write(folder, name, text):
+    """Write a file of a repository."""
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _describe(files):
+    if not isinstance(files, list):
+        return files
+    return {name: {"description": "A file."} for name in files}

@@ -1,0 +1,217 @@
+"""The real server: its settings, the sizes in `model.yaml`, and its log."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from . import models
+from .apps import check
+from .commands import run_python
+from .project import make_project, serve, write
+
+#: What each server writes when `model.yaml` is wrong.
+STARTS = {
+    "gunicorn": ["./entrypoint.sh"],
+    "python app.py": [sys.executable, "app.py"],
+    "flask run": [sys.executable, "-m", "flask", "run"],
+}
+
+WRONG = [
+    ({"timeouts": {"run": None}}, "timeout.run", "blank"),
+    ({"timeouts": {"run": ""}}, "timeout.run", "''"),
+    ({"timeouts": {"status": "soon"}}, "timeout.status", "'soon'"),
+    ({"timeouts": {"run": 0}}, "timeout.run", "0"),
+    ({"resources": None}, "resources", "blank"),
+    ({"resources": {"memory": {"size": "big"}}}, "resources.memory.size", "'big'"),
+    ({"resources": {"cpu": {"count": True}}}, "resources.cpu.count", "True"),
+    ({"inputs": {"a.txt": {"maxSize": None}}}, "inputs.a.txt.maxSize", "blank"),
+    ({"inputs": {"a.txt": None}}, "inputs.a.txt", "blank"),
+    ({"inputs": "a.txt"}, "inputs", "'a.txt'"),
+]
+
+
+def start(project, command, **environment):
+    """Start a server that should refuse to; return its exit code and output."""
+    path = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+    environment = dict(os.environ, PATH=path, PSC_MODEL_PORT="0", **environment)
+    process = subprocess.Popen(
+        command,
+        cwd=project,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+    )
+    try:
+        output = process.communicate(timeout=30)[0]
+    finally:
+        process.kill()
+    return process.returncode, output
+
+
+@pytest.mark.parametrize(
+    ("options", "key", "value"), WRONG, ids=[each[1] for each in WRONG]
+)
+def test_a_blank_or_wrong_value_stops_the_server_with_one_line(
+    tmp_path, options, key, value
+):
+    project = make_project(tmp_path / "project", models.ECHO, **options)
+    code, output = start(project, STARTS["gunicorn"])
+    assert code not in (0, None)
+    [line] = output.splitlines()
+    path = os.path.join(os.path.realpath(project), "model.yaml")
+    assert line.startswith("error: {}: {} is {}: ".format(path, key, value))
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_every_server_refuses_a_wrong_value(tmp_path, name):
+    project = make_project(tmp_path / "project", models.ECHO, {"run": "soon"})
+    code, output = start(project, STARTS[name])
+    assert code not in (0, None)
+    assert "timeout.run is 'soon'" in output
+    assert "Traceback" not in output
+
+
+def test_a_file_that_is_not_yaml_stops_the_server_without_a_traceback(tmp_path):
+    project = make_project(tmp_path / "project", models.ECHO)
+    write(project, "model.yaml", "timeout: [")
+    code, output = start(project, STARTS["gunicorn"])
+    assert code not in (0, None)
+    assert "model.yaml is not valid YAML" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PSC_LOG_FORMAT", "xml"),
+        ("PSC_MODEL_PROCESSES", "0"),
+        ("PSC_MODEL_PROCESSES", "-1"),
+        ("PSC_MODEL_PROCESSES", "two"),
+        ("PSC_MODEL_PROCESSES", "1.5"),
+    ],
+)
+def test_a_wrong_variable_stops_the_server_with_one_line(tmp_path, name, value):
+    project = make_project(tmp_path / "project", models.ECHO)
+    code, output = start(project, STARTS["gunicorn"], **{name: value})
+    assert code not in (0, None)
+    [line] = output.splitlines()
+    assert line.startswith("error: {} is {!r}".format(name, value))
+
+
+def test_a_wrong_port_of_the_development_server_is_one_message(tmp_path):
+    project = make_project(tmp_path / "project", models.ECHO)
+    ending = run_python("app.py", "--port", "http", folder=project)
+    assert ending.code == 2
+    assert "Traceback" not in ending.errors
+
+
+# --- sizes -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sized_server(tmp_path_factory):
+    """Return a server that allows 40 bytes of input and promises 20 of output."""
+    project = make_project(
+        tmp_path_factory.mktemp("sizes") / "project",
+        models.ACTOR,
+        inputs={"input.txt": {"maxSize": 40}},
+        outputs={"results.json": {"maxSize": "20B"}},
+    )
+    with serve(project) as server:
+        yield server
+
+
+def test_an_input_of_the_allowed_size_passes(sized_server, job):
+    job.give("x" * 40)
+    check(sized_server.client.post("/run", json=job.body), 200)
+
+
+def test_a_larger_input_is_a_422_that_names_file_and_limit(sized_server, job):
+    job.give("x" * 41).leave("old")
+    text = check(sized_server.client.post("/run", json=job.body), 422, "input.txt")
+    for part in ("41 bytes", "40", "maxSize"):
+        assert part in text
+    assert job.outputs() == {"results.json": "old"}
+
+
+def test_the_model_has_its_say_first(sized_server, job):
+    job.give("refuse this file, which is much too large for me")
+    answer = sized_server.client.post("/run", json=job.body)
+    assert check(answer, 422) == "this file, which is much too large for me"
+
+
+def test_a_larger_output_is_a_warning_in_the_log(sized_server, job):
+    before = len(sized_server.read_log())
+    check(sized_server.client.post("/run", json=job.give("x" * 20).body), 200)
+    assert "maxSize" not in sized_server.read_log()[before:]
+    check(sized_server.client.post("/run", json=job.give("x" * 21).body), 200)
+    lines = sized_server.read_log()[before:].splitlines()
+    [line] = [each for each in lines if "outputs.results.json.maxSize" in each]
+    assert "WARNING" in line
+    for part in ("results.json", "21 bytes", "20"):
+        assert part in line
+
+
+# --- the log ---------------------------------------------------------------------
+
+
+def post(server, body, **headers):
+    """Post to `/run` with some headers; return the answer's id and the answer."""
+    import http.client
+
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection.request("POST", "/run", json.dumps(body), headers)
+    answer = connection.getresponse()
+    content = json.loads(answer.read().decode())
+    connection.close()
+    return answer.getheader("X-Request-ID"), content
+
+
+@pytest.mark.parametrize("style", [None, "text", "json"])
+def test_the_log_is_on_standard_error_with_one_line_an_event(tmp_path, job, style):
+    project = make_project(tmp_path / "project", models.ACTOR)
+    command = ["sh", "-c", "exec ./entrypoint.sh >out.txt 2>log.txt"]
+    environment = {"PSC_LOG_FORMAT": style} if style else {}
+    with serve(project, command, **environment) as server:
+        given = {"X-Request-ID": "given-by-the-client"}
+        request_id, content = post(server, job.give("fine").body, **given)
+        assert request_id == "given-by-the-client"
+        assert content["statusCode"] == 200
+        failed_id, content = post(server, job.give("fail the reason").body)
+        assert "the reason" in content["message"]
+        refused_id, _ = post(server, job.give("refuse two\\n lines").body)
+        _, content = post(server, {"type": "file"})
+        check(server.client.post("/shutdown"), 202)
+        assert server.wait() == 0
+    with open(os.path.join(project, "out.txt")) as file:
+        assert file.read() == ""
+    with open(os.path.join(project, "log.txt"), encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    if style == "json":
+        entries = [json.loads(line) for line in lines]
+        tracebacks = [each for each in entries if "traceback" in each]
+        [failed] = [each for each in tracebacks if each["request_id"] == failed_id]
+        assert "RuntimeError: the reason" in failed["traceback"]
+        ids = [each["request_id"] for each in entries]
+        assert all(re.match(r"20\d\d-.*Z$", each["time"]) for each in entries)
+        assert all(each["message"] for each in entries)
+    else:
+        events = [
+            line for line in lines if re.match(r"20\d\d-\S+Z [A-Z]+ +\S+ .", line)
+        ]
+        ids = [line.split()[2] for line in events]
+        text = "\n".join(lines)
+        assert "RuntimeError: the reason" in text
+        assert "Traceback (most recent call last)" in text
+        others = [line for line in lines if line not in events]
+        assert all(
+            re.match(r"Traceback|  |\w*(Error|Exception|Failed)|$|The above", x)
+            for x in others
+        )
+    for each in ("given-by-the-client", failed_id, refused_id):
+        assert each in ids

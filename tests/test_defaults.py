@@ -1,0 +1,175 @@
+"""The repository that the default answers give."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from repository import QUESTIONS, TEMPLATE, Repository
+
+if TYPE_CHECKING:
+    from conftest import Bake
+
+TOP_LEVEL = {
+    ".dockerignore",
+    ".editorconfig",
+    ".flaskenv",
+    ".gitattributes",
+    ".gitignore",
+    "Dockerfile",
+    "README.md",
+    "app.py",
+    "asset_bundle",
+    "entrypoint.sh",
+    "flask_psc_model",
+    "gunicorn.conf.py",
+    "model.yaml",
+    "model_lib",
+    "pyproject.toml",
+    "requirements.in",
+    "requirements.txt",
+    "tests",
+}
+
+QUICK_TOUR = [
+    "asset_bundle/0.1.0/samples/input.json",
+    "asset_bundle/0.1.0/samples/output.json",
+    "flask_psc_model/__init__.py",
+    "model_lib/model.py",
+    "tests/data/examples/six-digits/input.txt",
+    "tests/data/examples/six-digits/results.json",
+    "tests/data/validation-error/empty/input.txt",
+    "tests/data/validation-error/empty/message.txt",
+    "tests/test_app.py",
+    "tests/test_model.py",
+]
+
+#: A Jinja mark; two braces and a dot are Go's, in a command that the README shows.
+JINJA_MARK = re.compile(rb"\{\{(?!\.)|\{%|\{#")
+
+#: Longer than what `class_name` keeps, so that the generated lines are as long as they get.
+LONG_NAME = "A " + "Very " * 12 + "Long Name"
+
+every_repository = pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param({}, id="defaults"),
+        pytest.param({"python_version": "3.6", "image_registry": "modzy", "accelerator": "cuda"}, id="modzy"),
+        pytest.param({"model_name": LONG_NAME}, id="long name"),
+        pytest.param({"model_name": "X", "description": 'C:\\new is "it"', "author": "'"}, id="quotes"),
+    ],
+)
+
+
+def test_the_top_level_is_what_the_readme_tours(defaults: Repository) -> None:
+    assert {path.name for path in defaults.path.iterdir()} == TOP_LEVEL
+
+
+@pytest.mark.parametrize("name", QUICK_TOUR)
+def test_a_file_of_the_quick_tour_is_there(defaults: Repository, name: str) -> None:
+    assert (defaults.path / name).is_file()
+
+
+@pytest.mark.parametrize("folder", ["examples", "validation-error"])
+def test_there_are_at_least_five_cases_of_a_kind(defaults: Repository, folder: str) -> None:
+    assert len(list((defaults.path / "tests" / "data" / folder).iterdir())) >= 5
+
+
+@every_repository
+def test_no_jinja_is_left(bake: Bake, answers: dict[str, str]) -> None:
+    assert [name for name, content in bake(**answers).texts() if JINJA_MARK.search(content)] == []
+
+
+@every_repository
+def test_every_text_is_tidy(bake: Bake, answers: dict[str, str]) -> None:
+    assert {name: fault for name, content in bake(**answers).texts() if (fault := untidiness(content))} == {}
+
+
+def test_the_runtime_is_rendered_byte_for_byte(defaults: Repository) -> None:
+    rendered = Repository(defaults.path / "flask_psc_model")
+    source = Repository(TEMPLATE / "flask_psc_model")
+    names = [name for name in source.files() if name.endswith((".py", ".typed"))]
+    assert list(rendered.files()) == names
+    for name in names:
+        content = (source.path / name).read_bytes()
+        assert (rendered.path / name).read_bytes() == content
+        assert not re.search(rb"\{[{%#]", content), name
+
+
+def test_the_entry_point_is_executable(defaults: Repository) -> None:
+    assert os.access(defaults.path / "entrypoint.sh", os.X_OK)
+
+
+@every_repository
+def test_the_code_is_clean(bake: Bake, answers: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> None:
+    repository = bake(**answers)
+    repository.check_style()
+    repository.run(sys.executable, "-m", "mypy", ".", MYPY_CACHE_DIR=str(tmp_path_factory.getbasetemp() / "mypy"))
+
+
+def test_the_metadata_has_every_key_of_the_specification(defaults: Repository) -> None:
+    assert set(defaults.metadata()) == {
+        "author",
+        "description",
+        "filters",
+        "inputs",
+        "internal",
+        "metrics",
+        "name",
+        "outputs",
+        "releaseNotes",
+        "resources",
+        "source",
+        "specification",
+        "tags",
+        "timeout",
+        "type",
+        "version",
+    }
+
+
+def test_the_answers_reach_the_files_that_show_them(defaults: Repository) -> None:
+    metadata = defaults.metadata()
+    assert metadata["name"] == QUESTIONS["model_name"]
+    assert metadata["author"] == QUESTIONS["author"]
+    assert metadata["description"]["summary"] == QUESTIONS["description"]
+    assert defaults.path.name == "color-name-predictor"
+    assert defaults.model_class().name == "ColorNamePredictorModel"
+    assert "model_lib.model.ColorNamePredictorModel" in defaults.read("app.py")
+    assert defaults.read("README.md").startswith("# " + QUESTIONS["model_name"])
+
+
+@pytest.mark.parametrize(("accelerator", "gpus"), [("cpu", 0), ("cuda", 1)])
+def test_a_gpu_is_asked_for_where_cuda_is(bake: Bake, accelerator: str, gpus: int) -> None:
+    assert bake(accelerator=accelerator).metadata()["resources"]["gpu"]["count"] == gpus
+
+
+@pytest.mark.parametrize("question", [name for name in QUESTIONS if not name.startswith("_")])
+def test_every_question_and_choice_has_a_label(question: str) -> None:
+    prompt: Any = QUESTIONS["__prompts__"][question]
+    choices = QUESTIONS[question]
+    if isinstance(choices, list):
+        assert set(prompt) == {"__prompt__", *choices}
+        assert all(label.strip() for label in prompt.values())
+    else:
+        assert prompt.strip()
+
+
+def test_there_are_no_labels_without_a_question() -> None:
+    assert set(QUESTIONS["__prompts__"]) <= set(QUESTIONS)
+
+
+def untidiness(content: bytes) -> str:
+    """Say what is untidy about a text; nothing where it is tidy."""
+    faults = {
+        "no new line at the end": content and not content.endswith(b"\n"),
+        "blank lines at the end": content.endswith(b"\n\n"),
+        "white space at a line's end": re.search(rb"[ \t]$", content, re.MULTILINE),
+        "two blank lines or more": re.search(rb"\n\n\n\n", content),
+        "carriage return": b"\r" in content,
+        "tab": b"\t" in content,
+    }
+    return ", ".join(fault for fault, found in faults.items() if found)

@@ -1,0 +1,79 @@
+"""What users do with a generated repository, on every Python that the template offers.
+
+Real environments, real servers, real requests.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from environment import Environment
+from server import Server
+
+if TYPE_CHECKING:
+    from conftest import Bake
+
+OTHER_ANSWERS = {
+    "model_name": 'Größe & "Maß" 2',
+    "model_slug": "my.own_model-2",
+    "description": 'Says "what" it\'s: C:\\new # 100 %\n$(id) `id` 🎨',
+    "author": 'Ann "Q"',
+    "accelerator": "cuda",
+}
+
+each_answers = pytest.mark.parametrize(
+    "answers", [pytest.param({}, id="defaults"), pytest.param(OTHER_ANSWERS, id="other answers")]
+)
+
+
+@each_answers
+def test_it_passes_its_own_tests(bake: Bake, version: str, environment: Environment, answers: dict[str, str]) -> None:
+    repository = bake(python_version=version, **answers)
+    output = repository.run("python", "-m", "unittest", environment=environment)
+    assert "\nOK\n" in output
+
+
+@pytest.mark.parametrize("command", ["python app.py", "flask run", "./entrypoint.sh"])
+def test_its_servers_do_a_job_and_shut_down(
+    bake: Bake, version: str, environment: Environment, command: str, tmp_path: Path
+) -> None:
+    repository = bake(python_version=version)
+    (tmp_path / "input.txt").write_text("ffaa00\n", encoding="utf-8")
+    with Server(repository.path, environment.variables(), *command.split()) as server:
+        try:
+            server.wait_until_ready()
+            status, answer = server.post("/run", {"type": "file", "input": str(tmp_path), "output": str(tmp_path)})
+            assert status == 200, answer
+            assert first_name(tmp_path / "results.json") == "orange"
+            status, answer = server.post("/shutdown")
+            assert status == 202, answer
+            assert server.wait() == 0
+        except BaseException:
+            print(server.read_log())
+            raise
+
+
+def test_its_model_runs_without_a_server(bake: Bake, version: str, environment: Environment, tmp_path: Path) -> None:
+    repository = bake(python_version=version)
+    input_path, output_path = tmp_path / "input.txt", tmp_path / "results.json"
+    input_path.write_text("#FA0", encoding="utf-8")
+    repository.run("python", "-m", "model_lib.model", input_path, output_path, environment=environment)
+    assert first_name(output_path) == "orange"
+
+
+@each_answers
+def test_it_passes_its_own_tests_under_pytest(
+    bake: Bake, version: str, environment_with_pytest: Environment, answers: dict[str, str]
+) -> None:
+    repository = bake(python_version=version, **answers)
+    output = repository.run("python", "-m", "pytest", environment=environment_with_pytest)
+    assert " passed" in output
+    assert " skipped" not in output
+
+
+def first_name(results: Path) -> str:
+    """Return the first name in a file of results."""
+    return str(json.loads(results.read_text(encoding="utf-8"))["predictions"][0]["name"])

@@ -1,0 +1,71 @@
+"""The hook that runs when all is rendered: what it notices, and what it says."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from repository import ROOT, TEMPLATE, cookiecutter
+
+BREAKS = {
+    "YAML": ("model.yaml", "inputs: [", "model.yaml: "),
+    "JSON": ("settings.json", "{", "settings.json: "),
+    "Python": ("app.py", "def", "app.py: "),
+    "Jinja": ("notes.md", "{% raw %}{{ cookiecutter.author }}{% endraw %}", "notes.md: holds Jinja"),
+}
+if sys.version_info >= (3, 11):
+    # before it, Python has no parser of TOML
+    BREAKS["TOML"] = ("pyproject.toml", "[tool", "pyproject.toml: ")
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    """Return a copy of the template, to break."""
+    copy = tmp_path / "template"
+    copy.mkdir()
+    for name in ("cookiecutter.json", "local_extensions.py"):
+        shutil.copy(ROOT / name, copy)
+    for name in ("hooks", "templates", TEMPLATE.name):
+        shutil.copytree(ROOT / name, copy / name)
+    return copy
+
+
+@pytest.mark.parametrize(("name", "text", "message"), BREAKS.values(), ids=BREAKS)
+def test_a_broken_file_is_noticed(template: Path, tmp_path: Path, name: str, text: str, message: str) -> None:
+    (template / TEMPLATE.name / name).write_text(text, encoding="utf-8")
+    assert_noticed(template, tmp_path / "output", message)
+
+
+def test_an_entry_point_that_cannot_be_run_is_noticed(template: Path, tmp_path: Path) -> None:
+    (template / TEMPLATE.name / "entrypoint.sh").chmod(0o644)
+    assert_noticed(template, tmp_path / "output", "entrypoint.sh: is not executable")
+
+
+def test_next_steps_name_the_answers(tmp_path: Path) -> None:
+    answers = ["model_slug=my-model", "python_version=3.8", "accelerator=cuda", "image_registry=modzy"]
+    result = cookiecutter(tmp_path / "output", "--no-input", *answers)
+    assert result.returncode == 0, result.stderr
+    for step in (
+        "cd my-model",
+        "python3.8 -m venv .venv",
+        "modzy-py3.8-cuda:latest",
+        "docker build -t my-model:latest .",
+        "docker run --gpus all ",
+    ):
+        assert step in result.stdout
+
+
+def test_next_steps_do_not_ask_for_a_gpu_without_cuda(tmp_path: Path) -> None:
+    result = cookiecutter(tmp_path / "output", "--no-input")
+    assert "docker run" in result.stdout
+    assert "--gpus" not in result.stdout
+
+
+def assert_noticed(template: Path, output: Path, message: str) -> None:
+    """Render a broken template, and check that it is told and that nothing is left."""
+    result = cookiecutter(output, "--no-input", template=template)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert list(output.iterdir()) == []
