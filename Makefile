@@ -8,7 +8,7 @@ TOOLS := $(if $(filter /%,$(BIN)),$(BIN),$(CURDIR)/$(BIN))
 
 # the runtime is checked where it stands, with its own settings and without leaving caches in the template
 RUNTIME_HOME := {{cookiecutter.model_slug}}
-CODE := local_extensions.py hooks conftest.py scripts tests $(wildcard benchmarks)
+CODE := local_extensions.py hooks scripts tests $(wildcard benchmarks)
 
 export MYPY_CACHE_DIR := $(CURDIR)/.mypy_cache
 export RUFF_CACHE_DIR := $(CURDIR)/.ruff_cache
@@ -32,7 +32,7 @@ lint: $(VENV)/.installed-dev ## check the style and the types
 	$(BIN)/mypy $(CODE)
 	cd '$(RUNTIME_HOME)' && '$(TOOLS)/ruff' check --quiet flask_psc_model
 	cd '$(RUNTIME_HOME)' && '$(TOOLS)/ruff' format --check --quiet flask_psc_model
-	cd '$(RUNTIME_HOME)' && '$(TOOLS)/mypy' -p flask_psc_model
+	cd '$(RUNTIME_HOME)' && '$(TOOLS)/mypy' --cache-dir '$(MYPY_CACHE_DIR)/runtime' -p flask_psc_model
 
 lock: $(VENV)/.installed-dev ## renew the pinned requirements
 	$(BIN)/python scripts/lock.py
@@ -46,7 +46,7 @@ clean: ## remove the virtual environment and all caches
 
 define CHECK_PYTHON
 $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
-	echo "error: this needs Python 3.10 or later, and $(PYTHON) is $$($(PYTHON) -V 2>&1 | head -1):" \
+	echo "error: this needs Python 3.10 or later, and $(PYTHON) is $$($(PYTHON) -V 2>/dev/null || echo none that runs):" \
 		"name another, as in \"make $(MAKECMDGOALS) PYTHON=python3.12\"" >&2; exit 1; }
 endef
 

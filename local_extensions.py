@@ -120,7 +120,8 @@ def find_problems(answers: Answer) -> Iterable[str]:
     if not MIN_SLUG <= len(model_slug) <= MAX_SLUG or not _SLUG.fullmatch(model_slug):
         yield (
             f'model_slug "{_shorten(model_slug)}" cannot name a folder and an image: type lower case letters and'
-            f" digits, with single -, _ or . between them, at least {MIN_SLUG} and at most {MAX_SLUG} in all, such as {slug(model_slug)}"
+            f" digits, with single -, _ or . between them, at least {MIN_SLUG} and at most {MAX_SLUG} in all,"
+            f" such as {slug(model_slug)}"
         )
     yield from _find_stack_problems(answers)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 from environment import Environment
 from hypothesis import settings
-from interpreters import VERSIONS, find_interpreter, missing_versions
+from interpreters import VERSIONS, find_interpreter
 from repository import ROOT, Repository
 
 # the same examples in every run, however slow the machine
@@ -46,11 +47,24 @@ def defaults(cookies_session: Any) -> Repository:
     return make_bake(cookies_session)()
 
 
+def make_environment(folder: Path, repository: Repository, version: str) -> Environment:
+    """Install what a repository requires in a new environment of a Python version."""
+    interpreter = find_interpreter(version)
+    assert interpreter
+    environment = Environment(folder)
+    environment.create(interpreter)
+    if version == "3.6":
+        # the pip that it comes with takes no wheels of PyYAML 6, as the README says
+        environment.install("pip==21.3.1")
+    environment.install("-r", repository.path / "requirements.txt")
+    return environment
+
+
 def _for_version(version: str) -> Any:
     # one worker makes the environment of a version and runs all of its tests
     marks = [pytest.mark.xdist_group(version)]
     if not find_interpreter(version):
-        marks.append(pytest.mark.skip(reason=f"there is no Python {version} on this machine"))
+        marks.append(pytest.mark.skip(reason=f"left out: there is no Python {version} on this machine"))
     return pytest.param(version, marks=marks)
 
 
@@ -63,16 +77,8 @@ def version(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def environment(version: str, cookies_session: Any, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """Return a fresh environment with what a generated repository requires, and no more."""
-    interpreter = find_interpreter(version)
-    assert interpreter
-    environment = Environment(tmp_path_factory.mktemp("environment") / version)
-    environment.create(interpreter)
-    if version == "3.6":
-        # the pip that it comes with takes no wheels of PyYAML 6, as the README says
-        environment.install("pip==21.3.1")
     repository = make_bake(cookies_session)(python_version=version)
-    environment.install("-r", repository.path / "requirements.txt")
-    return environment
+    return make_environment(tmp_path_factory.mktemp("environment") / version, repository, version)
 
 
 @pytest.fixture(scope="session")
@@ -80,10 +86,3 @@ def environment_with_pytest(environment: Environment) -> Environment:
     """Return the same environment once pytest is there, too; tests without it come first."""
     environment.install("pytest", "hypothesis")
     return environment
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name the Pythons that were left out."""
-    if missing := missing_versions():
-        terminalreporter.section("left out")
-        terminalreporter.line(f"No Python {', '.join(missing)} on this machine: nothing was tested on it.", yellow=True)

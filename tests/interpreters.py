@@ -26,11 +26,6 @@ def find_interpreter(version: str) -> Path | None:
     return None
 
 
-def missing_versions() -> list[str]:
-    """Return the versions that this machine does not have."""
-    return [version for version in VERSIONS if not find_interpreter(version)]
-
-
 def _candidates(version: str) -> Iterator[Path]:
     if found := shutil.which(f"python{version}"):
         yield Path(found)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import make_environment
 from environment import Environment
+from interpreters import find_interpreter
 from server import Server
 
 if TYPE_CHECKING:
@@ -72,6 +74,18 @@ def test_it_passes_its_own_tests_under_pytest(
     output = repository.run("python", "-m", "pytest", environment=environment_with_pytest)
     assert " passed" in output
     assert " skipped" not in output
+
+
+OLDEST = "3.6"
+
+
+@pytest.mark.skipif(not find_interpreter(OLDEST), reason=f"left out: there is no Python {OLDEST} on this machine")
+def test_the_types_of_its_runtime_are_right_for_the_oldest_python(bake: Bake, tmp_path: Path) -> None:
+    repository = bake(python_version=OLDEST)
+    environment = make_environment(tmp_path / "environment", repository, OLDEST)
+    # the last mypy that knows the language and the standard library of that Python
+    environment.install("mypy==0.971", "types-PyYAML")
+    repository.run("python", "-m", "mypy", "-p", "flask_psc_model", environment=environment)
 
 
 def first_name(results: Path) -> str:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from .job_folders import JobFolders
+from .project import RUNNING
 from .template import TEMPLATE
 
 # compiled files in the template would be copied into every generated repository
@@ -29,3 +30,12 @@ def _clean_environment(monkeypatch):
 def job(tmp_path):
     """Return the folders of one job, with a blank `input.txt`."""
     return JobFolders(tmp_path / "job")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    """Show the logs of the servers that run, where a test has failed."""
+    report = (yield).get_result()
+    if report.failed:
+        for server in RUNNING:
+            report.sections.append(("a server's log", server.read_log()[-20000:]))

@@ -19,6 +19,9 @@ if __name__ == "__main__":
     app.main()
 '''
 
+#: The servers that run now; their logs are shown with every test that fails.
+RUNNING = []
+
 COPIED_FILES = ("gunicorn.conf.py", "entrypoint.sh", ".flaskenv")
 
 
@@ -80,11 +83,15 @@ def serve(project, command=None, **environment):
 
     command = command or live_server.COMMAND
     with live_server.LiveServer(project, command, environment) as server:
+        RUNNING.append(server)
         try:
             yield server
         except BaseException:
+            # the test fails only when this server has gone
             sys.stderr.write("the server's log:\n" + server.read_log())
             raise
+        finally:
+            RUNNING.remove(server)
 
 
 def write(folder, name, text):

@@ -516,14 +516,13 @@ def test_a_path_that_no_file_system_has_is_a_400_that_shows_it(client, job, key,
 
 @pytest.mark.parametrize("key", ["input", "output"])
 @pytest.mark.parametrize(
-    "path",
-    ["/" + "x" * 300, "/x" * 5000, "/tmp/" + "ä" * 200, "/" + "x" * 200000],
+    "name",
+    ["x" * 300, "x/" * 5000, "ä" * 200, "x" * 200000],
     ids=["long name", "long path", "long in bytes", "very long"],
 )
-def test_a_path_too_long_to_exist_is_a_400(client, job, key, path):
-    before = os.listdir("/")
-    check(_post(client, job, **{key: path}), 400)
-    assert os.listdir("/") == before
+def test_a_path_too_long_to_exist_is_a_400(client, job, key, name):
+    check(_post(client, job, **{key: str(job.folder / "new") + "/" + name}), 400)
+    assert os.listdir(str(job.folder)) == ["in"]
 
 
 def test_undecodable_bytes_in_a_path_arrive(client, tmp_path, job):

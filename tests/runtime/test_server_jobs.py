@@ -5,6 +5,7 @@ import http.client
 import io
 import json
 import os
+import select
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -137,6 +138,9 @@ def test_a_queue_that_is_full_says_busy_and_the_status_still_answers(
     with connect(server, 150) as connections:
         for connection in connections:
             connection.send_job(other.body)
+        sockets = [connection.socket for connection in connections]
+        # the first answer is that of a job for which there was no place
+        wait_until(lambda: select.select(sockets, [], [], 0)[0])
         check(server.client.get("/status"), 200)
         message = check(run(server, other), 500, "busy")
         assert "jobs are waiting" in message

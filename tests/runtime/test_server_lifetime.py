@@ -110,8 +110,8 @@ def test_a_server_stops_after_the_job_that_runs(project, command, way, job, gate
         assert can_listen(server.port)
 
 
-def test_an_idle_server_stops_at_once(project, command):
-    with serve(project, command) as server:
+def test_an_idle_server_stops_at_once(project):
+    with serve(project) as server:
         check(server.client.get("/status"), 200)
         check(server.client.post("/shutdown"), 202)
         assert server.wait() == 0
