@@ -46,7 +46,7 @@ clean: ## remove the virtual environment and all caches
 
 define CHECK_PYTHON
 $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
-	echo "error: this needs Python 3.10 or later, and $(PYTHON) is $$($(PYTHON) -V 2>/dev/null || echo none that runs):" \
+	echo "error: this needs Python 3.10 or later, and $(PYTHON) is $$(command -v $(PYTHON) >/dev/null && $(PYTHON) -V 2>&1 || echo none that runs):" \
 		"name another, as in \"make $(MAKECMDGOALS) PYTHON=python3.12\"" >&2; exit 1; }
 endef
 

@@ -45,10 +45,12 @@ class Environment:
         found: list[str] = []
 
         def show(line: str) -> None:
-            if match := re.match(r"Collecting (\S+)|(Installing) collected", line):
-                found.append(match[1] or match[2])
-                if console:
-                    console.progress(f"{len(found):3} {found[-1]}")
+            # it says "Processing" and a path of what is on this machine
+            if console and (match := re.match(r"(?:Collecting|Processing) (?:\S*/)?(\S+)", line)):
+                found.append(match[1])
+                console.progress(f"{len(found):3} {found[-1]}")
+            elif console and line.startswith("Installing"):
+                console.progress(f"installing {len(found)} packages")
 
         try:
             run(
