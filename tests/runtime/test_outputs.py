@@ -859,6 +859,24 @@ def test_a_folder_that_another_job_removes_again_is_made_again(job, monkeypatch)
     assert len(calls) == 2
 
 
+def test_a_staging_folder_that_another_job_takes_for_stale_is_made_again(
+    job, monkeypatch
+):
+    make = tempfile.mkdtemp
+    made = []
+
+    def mkdtemp(**options):
+        made.append(make(**options))
+        if len(made) == 1:
+            os.rmdir(made[0])
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
+    run_job(job, write_outputs)
+    assert job.outputs() == {"results.json": "new"}
+    assert len(made) == 2
+
+
 def test_jobs_at_the_same_time_in_one_folder_do_not_hurt_each_other(job):
     job.output.mkdir()
     errors = []

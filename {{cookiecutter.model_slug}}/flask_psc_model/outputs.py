@@ -133,12 +133,13 @@ class Outputs:
         remove_stale(parent)
         while not self.staging_folder:
             staging = tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=parent)
-            lock = _open_folder(staging)
-            if _try_lock(lock) and os.path.isdir(staging):
-                self.staging_folder, self._lock = staging, lock
-            else:
-                # another job took it for stale between its making and its locking
-                os.close(lock)
+            # another job may take it for stale before it is locked
+            with contextlib.suppress(FileNotFoundError):
+                lock = _open_folder(staging)
+                if _try_lock(lock) and os.path.isdir(staging):
+                    self.staging_folder, self._lock = staging, lock
+                else:
+                    os.close(lock)
 
     def _find_target(self, error: OSError) -> str:
         for name in (error.filename2, error.filename):
