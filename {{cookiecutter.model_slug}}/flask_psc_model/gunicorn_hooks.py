@@ -11,7 +11,6 @@ import socket
 import struct
 from typing import Any
 
-from .app import ModelApp
 from .devices import deal_out_devices
 from .lifeline import adopt_orphans, die_with_parent
 from .limits import Limits, find_model_metadata
@@ -36,6 +35,9 @@ def post_fork(server: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Tell the model processes which model it is, and the app where they are."""
+    # Flask is imported beside the model processes that start, not before them
+    from .app import ModelApp
+
     app = worker.wsgi
     if not isinstance(app, ModelApp):
         raise TypeError("{!r} was not made by create_app".format(app))
