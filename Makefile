@@ -35,7 +35,7 @@ lint: $(VENV)/.installed-dev ## check the style and the types
 	cd '$(RUNTIME_HOME)' && '$(TOOLS)/mypy' --cache-dir '$(MYPY_CACHE_DIR)/runtime' -p flask_psc_model
 
 lock: $(VENV)/.installed-dev ## renew the pinned requirements
-	$(BIN)/python scripts/lock.py
+	PYTHONPATH=. $(BIN)/python scripts/lock.py
 
 bench: $(VENV)/.installed-dev ## measure the figures that README.md quotes
 	$(BIN)/python benchmarks/run.py

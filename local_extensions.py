@@ -20,6 +20,8 @@ Answer = Mapping[str, Any]
 
 TEXTS = ("model_name", "description", "author", "model_slug", "base_image")
 REQUIREMENTS = Path(__file__).parent / "templates" / "requirements"
+#: What the frameworks add to `requirements.in`; the file says how it is read.
+VERSIONS = yaml.safe_load((REQUIREMENTS / "versions.yaml").read_text(encoding="utf-8"))
 
 #: Docker refuses shorter names of containers; longer ones are no host names.
 MIN_SLUG, MAX_SLUG = 2, 63
@@ -54,17 +56,36 @@ class Stack(NamedTuple):
     def __str__(self) -> str:
         return " ".join(f"{field}={value}" for field, value in zip(self._fields, self, strict=True))
 
-    @property
-    def requirements(self) -> str:
-        """Name of the file that pins the packages."""
-        parts = [self.framework, self.accelerator, self.python_version]
+    def packages(self, image: str = "") -> list[str] | None:
+        """Return what the framework adds to `requirements.in` for a base image; None if it cannot be had."""
         if self.framework == "none":
-            parts.remove(self.accelerator)
-        return "-".join(parts) + ".txt"
+            return []
+        for row in VERSIONS:
+            fits = row["framework"] == self.framework and self.python_version in row["pythons"]
+            if fits and image in row.get("images", [image]):
+                return list(row[self.accelerator])
+        return None
+
+    def version(self, image: str = "") -> tuple[int, ...]:
+        """Return the framework's version; it is empty without a framework."""
+        packages = self.packages(image)
+        return tuple(map(int, packages[0].split("==")[1].split("."))) if packages else ()
+
+    def pins(self, image: str = "", *, inside: bool = False) -> str:
+        """Name the file that pins the packages.
+
+        Args:
+            image: the base image.
+            inside: whether to leave out the framework, since it is in the image.
+        """
+        version = ".".join(map(str, self.version(image)))
+        kind = "image" if inside else self.accelerator
+        parts = [self.framework, version, kind] if version else [self.framework]
+        return "-".join([*parts, self.python_version]) + ".txt"
 
     def has_packages(self) -> bool:
         """Tell whether there is a set of packages for it."""
-        return (REQUIREMENTS / self.requirements).is_file()
+        return (REQUIREMENTS / self.pins()).is_file()
 
     def differences(self, other: Stack) -> tuple[int, list[bool]]:
         """How far another stack is from this one, to sort by: an answer changed later is nearer."""
@@ -85,7 +106,11 @@ class Answers(Extension):
             label=label,
             markdown=markdown,
             recommended_image=recommended_image,
-            requirements=lambda answers: Stack.of(answers).requirements,
+            has_framework=has_framework,
+            image_pins=lambda answers: Stack.of(answers).pins(answers["base_image"], inside=True),
+            packages=lambda answers: Stack.of(answers).packages(answers["base_image"]),
+            pins=lambda answers: Stack.of(answers).pins(answers["base_image"]),
+            version=lambda answers: Stack.of(answers).version(answers["base_image"]),
             slug=slug,
             yaml=yaml_string,
         )
@@ -190,6 +215,18 @@ def recommended_image(answers: Answer) -> str:
         and stack.framework in row["frameworks"]
     ]
     return str(rows[0]["image"]) if rows else ""
+
+
+def has_framework(answers: Answer) -> bool:
+    """Tell whether the framework is in the base image already."""
+    stack = Stack.of(answers)
+    return any(
+        row["image"] == answers["base_image"]
+        and row["python"] == stack.python_version
+        and row["contains"] != "none"
+        and stack.framework in row["frameworks"]
+        for row in answers["_base_images"]
+    )
 
 
 def slug(name: str) -> str:

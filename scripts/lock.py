@@ -5,45 +5,127 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 from commands import CommandFailed, run
 from console import Console
+from jinja2 import Environment, FileSystemLoader
+
+from local_extensions import Answers, Stack, has_framework
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.model_slug}}"
 PINS = ROOT / "templates" / "requirements"
+QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 
 #: The oldest Python on which the template itself is used.
 OLDEST_PYTHON = "3.10"
 
+#: The system of the base images.
+PLATFORM = "x86_64-manylinux_2_28"
+
+#: The packages by which a framework brings CUDA; its builds for the CPU need none of them.
+CUDA = re.compile(r"^((?:nvidia|cuda)-[\w-]+|triton)==", re.MULTILINE)
+
 
 def main() -> None:
     """Renew every file."""
-    questions = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
     console = Console()
     try:
-        for python in questions["python_version"]:
-            pins = PINS / f"none-{python}.txt"
-            renew(console, pins, TEMPLATE / "requirements.in", "--python-version", python)
+        with ThreadPoolExecutor(8) as pool:
+            for line in pool.map(renew_set, find_sets()):
+                console.say(line)
         for name in ("requirements", "requirements-dev"):
             source = ROOT / f"{name}.in"
-            renew(console, source.with_suffix(".txt"), source, "--python-version", OLDEST_PYTHON, "--universal")
+            line = renew(source.with_suffix(".txt"), source, "--python-version", OLDEST_PYTHON, "--universal")
+            console.say(line)
     except CommandFailed as error:
         console.error(str(error))
         sys.exit(1)
 
 
-def renew(console: Console, pins: Path, source: Path, *options: str) -> None:
-    """Pin what a file asks for to the newest versions that go together."""
+class PackageSet(NamedTuple):
+    """Packages that go together for the answers, in a file of `templates/requirements`."""
+
+    pins: str
+    stack: Stack
+    image: str
+    inside: bool
+
+
+def find_sets() -> list[PackageSet]:
+    """List every set of packages that can be had, each once."""
+    choices = [QUESTIONS[field] for field in ("framework", "python_version", "accelerator")]
+    images = ["", *(row["image"] for row in QUESTIONS["_base_images"] if row["contains"] != "none")]
+    sets = {}
+    for *answers, image in itertools.product(*choices, images):
+        stack = Stack(*answers, "public")
+        if stack.packages(image) is None:
+            continue
+        inside = has_framework({**stack._asdict(), "base_image": image, "_base_images": QUESTIONS["_base_images"]})
+        if not image or inside:
+            pins = stack.pins(image)
+            sets[pins] = PackageSet(pins, stack, image, inside=False)
+        if inside:
+            pins = stack.pins(image, inside=True)
+            sets[pins] = PackageSet(pins, stack, image, inside=True)
+    return list(sets.values())
+
+
+def renew_set(wanted: PackageSet) -> str:
+    """Pin a set of packages, and say whether that changed it."""
+    stack = wanted.stack
+    # without a patch version uv takes 3.6 for 3.6.0, which is too old for torch
+    python = f"{stack.python_version}.15" if stack.python_version == "3.6" else stack.python_version
+    options = ["--python-version", python, "--python-platform", PLATFORM]
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        source = folder / "requirements.in"
+        source.write_text(list_packages(stack, wanted.image), encoding="utf-8")
+        framework = folder / "framework.in"
+        framework.write_text("\n".join(stack.packages(wanted.image) or []), encoding="utf-8")
+        needed = resolve(framework, *options)
+        if wanted.inside:
+            for package in re.findall(r"^([\w.-]+)==", needed, re.MULTILINE):
+                options += ["--no-emit-package", package]
+        elif stack.accelerator == "cpu":
+            excludes = folder / "excludes.txt"
+            excludes.write_text("\n".join(CUDA.findall(needed)), encoding="utf-8")
+            options += ["--excludes", excludes.name]
+        return renew(PINS / wanted.pins, source, *options)
+
+
+def list_packages(stack: Stack, image: str) -> str:
+    """Return what a generated repository's `requirements.in` asks for.
+
+    PyTorch's index is left out: its builds for the CPU have the versions of those on PyPI.
+    """
+    environment = Environment(loader=FileSystemLoader(PINS.parent), extensions=[Answers])
+    template = environment.from_string((TEMPLATE / "requirements.in").read_text(encoding="utf-8"))
+    text = template.render(cookiecutter={**stack._asdict(), "base_image": image})
+    return re.sub("^--.*", "", text, flags=re.MULTILINE)
+
+
+def renew(pins: Path, source: Path, *options: str) -> str:
+    """Pin what a file asks for to the newest versions that go together, and say whether that changed them."""
     before = pins.read_text(encoding="utf-8") if pins.exists() else ""
+    resolve(source, *options, "--output-file", str(pins))
+    changed = before != pins.read_text(encoding="utf-8")
+    return f"{pins.relative_to(ROOT)}: {'renewed' if changed else 'unchanged'}"
+
+
+def resolve(source: Path, *options: str) -> str:
+    """Let uv find the newest versions that go together of what a file asks for; return its output."""
     command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-header", "--upgrade"]
     # run beside the file, so that the comments in the pins name it without a folder
-    run([*command, *options, source.name, "--output-file", pins], folder=source.parent)
-    changed = before != pins.read_text(encoding="utf-8")
-    console.say(f"{pins.relative_to(ROOT)}: {'renewed' if changed else 'unchanged'}")
+    return run([*command, *options, source.name], folder=source.parent)
 
 
 if __name__ == "__main__":

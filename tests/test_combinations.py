@@ -11,20 +11,29 @@ import pytest
 from cookiecutter.exceptions import FailedHookException
 from repository import QUESTIONS
 
-from local_extensions import Stack, recommended_image
+from local_extensions import Stack, has_framework, recommended_image
 
 if TYPE_CHECKING:
     from conftest import Bake
 
+ROWS = QUESTIONS["_base_images"]
 STACKS = [Stack(*values) for values in itertools.product(*(QUESTIONS[field] for field in Stack._fields))]
 
 
 def image_of(stack: Stack) -> str:
     """Return the recommended image of a combination."""
-    return recommended_image({**stack._asdict(), "_base_images": QUESTIONS["_base_images"]})
+    return recommended_image({**stack._asdict(), "_base_images": ROWS})
 
 
 ACCEPTED = [stack for stack in STACKS if stack.has_packages() and image_of(stack)]
+#: What is accepted, with every image of the table that has the Python and is for the accelerator.
+TYPED = [
+    (stack, row["image"])
+    for stack, row in itertools.product(ACCEPTED, ROWS)
+    if row["python"] == stack.python_version
+    and stack.accelerator in row["accelerators"]
+    and row["image"] != image_of(stack)
+]
 WITHOUT_PACKAGES = [stack for stack in STACKS if not stack.has_packages()]
 WITHOUT_IMAGE = [stack for stack in STACKS if stack.has_packages() and not image_of(stack)]
 
@@ -34,9 +43,23 @@ def test_plain_python_is_accepted_on_every_version_and_accelerator() -> None:
         assert Stack("none", python, accelerator, "public") in ACCEPTED
 
 
-def test_every_base_image_is_recommended_for_some_answers() -> None:
-    recommended = {image_of(stack) for stack in STACKS}
-    assert {row["image"] for row in QUESTIONS["_base_images"]} == recommended - {""}
+def test_every_base_image_is_recommended_for_some_answers_or_an_alternative_of_that() -> None:
+    recommended = {image_of(stack) for stack in STACKS} - {""}
+    alternatives = {row["image"] for row in QUESTIONS["_base_images"]} - recommended
+    assert {image.split(":")[0] for image in alternatives} == {
+        "nvidia/cuda",
+        "pytorch/pytorch",
+        "tensorflow/tensorflow",
+    }
+
+
+def test_a_recommended_image_is_right_in_python_and_accelerator() -> None:
+    for stack in ACCEPTED:
+        rows = [row for row in ROWS if row["image"] == image_of(stack)]
+        assert {row["python"] for row in rows} == {stack.python_version}
+        assert {row["registry"] for row in rows} == {stack.image_registry}
+        assert any(stack.accelerator in row["accelerators"] and stack.framework in row["frameworks"] for row in rows)
+        assert {row["contains"] for row in rows} <= {"none", stack.framework, "tensorflow"}
 
 
 @pytest.mark.parametrize("stack", ACCEPTED, ids=str)
@@ -46,11 +69,30 @@ def test_an_accepted_combination_renders(bake: Bake, stack: Stack) -> None:
     for name, content in repository.texts():
         if name.endswith(".py"):
             ast.parse(content)
-    wanted = required_names(repository.read("requirements.in"), r"([\w-]+)")
+    wanted = required_names(repository.read("requirements.in"), r"(\w[\w-]*)")
     pinned = required_names(repository.read("requirements.txt"), r"([\w-]+)==\S+")
     assert wanted <= pinned
     assert f"Python {stack.python_version}" in repository.read("requirements.txt")
     repository.check_style()
+
+
+@pytest.mark.parametrize(
+    ("stack", "image"), [pytest.param(stack, image, id=f"{stack} {image}") for stack, image in TYPED]
+)
+def test_an_image_of_the_table_that_is_typed_renders(bake: Bake, stack: Stack, image: str) -> None:
+    repository = bake(**stack._asdict(), base_image=image)
+    dockerfile = repository.read("Dockerfile")
+    assert dockerfile.startswith(f"FROM {image}\n")
+    inside = has_framework({**stack._asdict(), "base_image": image, "_base_images": ROWS})
+    assert ("requirements-image.txt" in repository.files()) == inside
+    assert ("COPY requirements-image.txt" in dockerfile) == inside
+    assert ("COPY requirements.txt" in dockerfile) != inside
+    assert ("pip check" in dockerfile) == inside
+    assert ("!requirements-image.txt" in repository.read(".dockerignore")) == inside
+    assert ("python3-venv" in dockerfile) == image.startswith("nvidia/cuda:")
+    for name, content in repository.texts():
+        if name.endswith(".py"):
+            ast.parse(content)
 
 
 @pytest.mark.parametrize("stack", WITHOUT_PACKAGES, ids=str)

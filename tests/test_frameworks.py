@@ -1,0 +1,121 @@
+"""Each framework for real: a generated repository with it passes its own tests, in a fresh environment."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from environment import Environment
+from interpreters import find_interpreter
+from repository import Repository
+
+if TYPE_CHECKING:
+    from conftest import Bake
+
+#: One Python for each framework; another one for each, to see more of them.
+PYTHONS = {"pytorch": "3.11", "tensorflow": "3.12", "keras": "3.13"}
+
+#: Weights in which every name has the colour of the name before it.
+SAVE_WEIGHTS = {
+    "pytorch": """
+import torch
+from model_lib.model import WEIGHTS, ColorScorer
+weights = ColorScorer().state_dict()
+torch.save({"table": weights["table"].roll(1, 0)}, WEIGHTS)
+""",
+    "tensorflow": """
+import tensorflow as tf
+from model_lib.model import WEIGHTS, ColorScorer
+network = ColorScorer()
+network.table.assign(tf.roll(network.table, 1, 0))
+tf.saved_model.save(network, str(WEIGHTS))
+""",
+    "keras": """
+import numpy as np
+from model_lib.model import WEIGHTS, build_network
+network = build_network()
+network.set_weights([np.roll(network.get_weights()[0], 1, 0)])
+network.save(WEIGHTS)
+""",
+}
+
+
+def _for_framework(framework: str) -> Any:
+    marks = [pytest.mark.xdist_group(framework)]
+    if not find_interpreter(PYTHONS[framework]):
+        marks.append(pytest.mark.skip(reason=f"there is no Python {PYTHONS[framework]} on this machine"))
+    return pytest.param(framework, marks=marks)
+
+
+@pytest.fixture(scope="module", params=map(_for_framework, PYTHONS))
+def framework(request: pytest.FixtureRequest) -> str:
+    """Return each framework, in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def repository(bake: Bake, framework: str) -> Repository:
+    """Return a repository with the framework, on the CPU."""
+    return bake(framework=framework, python_version=PYTHONS[framework])
+
+
+@pytest.fixture(scope="module")
+def environment(framework: str, cookies_session: Any, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Return a fresh environment with what that repository requires, and no more."""
+    from conftest import make_bake
+
+    python = PYTHONS[framework]
+    repository = make_bake(cookies_session)(framework=framework, python_version=python)
+    folder = tmp_path_factory.mktemp("environment")
+    # of torch only a build for the CPU will do: any other brings gigabytes
+    constraints = folder / "constraints.txt"
+    constraints.write_text("".join(f"{pin}+cpu\n" for pin in pins(repository) if pin.startswith("torch==")), "utf-8")
+    environment = Environment(folder / python)
+    environment.create(find_interpreter(python) or python)
+    # an index that cannot be reached is passed over at once
+    environment.install("--retries", "0", "-r", repository.path / "requirements.txt", "-c", constraints)
+    return environment
+
+
+def test_it_passes_its_own_tests(repository: Repository, environment: Environment) -> None:
+    output = repository.run("python", "-m", "unittest", environment=environment)
+    assert "\nOK\n" in output
+
+
+def test_every_package_that_is_installed_is_pinned(repository: Repository, environment: Environment) -> None:
+    output = repository.run("python", "-m", "pip", "freeze", environment=environment)
+    assert {line.replace("+cpu", "").lower() for line in output.splitlines() if "==" in line} <= pins(repository)
+    repository.run("python", "-m", "pip", "check", environment=environment)
+
+
+def test_nothing_for_cuda_is_installed(repository: Repository, environment: Environment) -> None:
+    output = repository.run("python", "-m", "pip", "list", environment=environment)
+    assert not re.search("^(nvidia|cuda|triton)", output, re.MULTILINE)
+
+
+def test_it_starts_without_chatter(repository: Repository, environment: Environment, tmp_path: Path) -> None:
+    assert run_model(repository, environment, tmp_path) == "tomato"
+
+
+def test_weights_of_ones_own_are_used(
+    repository: Repository, environment: Environment, framework: str, tmp_path: Path
+) -> None:
+    repository.run("python", "-c", SAVE_WEIGHTS[framework], environment=environment)
+    assert run_model(repository, environment, tmp_path) == "turquoise"
+
+
+def run_model(repository: Repository, environment: Environment, folder: Path) -> str:
+    """Run the model on a colour, check that it writes nothing but the results, and return the first name."""
+    input_path, output_path = folder / "input.txt", folder / "results.json"
+    input_path.write_text("ff6347", encoding="utf-8")
+    output = repository.run("python", "-m", "model_lib.model", input_path, output_path, environment=environment)
+    assert output == ""
+    return str(json.loads(output_path.read_text(encoding="utf-8"))["predictions"][0]["name"])
+
+
+def pins(repository: Repository) -> set[str]:
+    """Return the lines of `requirements.txt` that pin a package."""
+    return set(re.findall(r"^[\w.-]+==\S+", repository.read("requirements.txt"), re.MULTILINE))
