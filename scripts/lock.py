@@ -65,8 +65,8 @@ def find_sets() -> list[PackageSet]:
     choices = [QUESTIONS[field] for field in ("framework", "python_version", "accelerator")]
     images = ["", *(row["image"] for row in QUESTIONS["_base_images"] if row["contains"] != "none")]
     sets = {}
-    for *answers, image in itertools.product(*choices, images):
-        stack = Stack(*answers, "public")
+    for framework, python, accelerator, image in itertools.product(*choices, images):
+        stack = Stack(framework, python, accelerator, "public")
         if stack.packages(image) is None:
             continue
         inside = has_framework({**stack._asdict(), "base_image": image, "_base_images": QUESTIONS["_base_images"]})
@@ -81,10 +81,7 @@ def find_sets() -> list[PackageSet]:
 
 def renew_set(wanted: PackageSet) -> str:
     """Pin a set of packages, and say whether that changed it."""
-    stack = wanted.stack
-    # without a patch version uv takes 3.6 for 3.6.0, which is too old for torch
-    python = f"{stack.python_version}.15" if stack.python_version == "3.6" else stack.python_version
-    options = ["--python-version", python, "--python-platform", PLATFORM]
+    stack, options = wanted.stack, target(wanted.stack.python_version)
     with TemporaryDirectory() as name:
         folder = Path(name)
         source = folder / "requirements.in"
@@ -100,6 +97,12 @@ def renew_set(wanted: PackageSet) -> str:
             excludes.write_text("\n".join(CUDA.findall(needed)), encoding="utf-8")
             options += ["--excludes", excludes.name]
         return renew(PINS / wanted.pins, source, *options)
+
+
+def target(python: str) -> list[str]:
+    """Return uv's options that say for which Python and system it resolves."""
+    # without a patch version uv takes 3.6 for 3.6.0, which is too old for torch
+    return ["--python-version", {"3.6": "3.6.15"}.get(python, python), "--python-platform", PLATFORM]
 
 
 def list_packages(stack: Stack, image: str) -> str:
@@ -123,7 +126,8 @@ def renew(pins: Path, source: Path, *options: str) -> str:
 
 def resolve(source: Path, *options: str) -> str:
     """Let uv find the newest versions that go together of what a file asks for; return its output."""
-    command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-header", "--upgrade"]
+    command = [sys.executable, "-m", "uv", "--no-python-downloads", "pip", "compile"]
+    options = ("--quiet", "--no-header", "--upgrade", *options)
     # run beside the file, so that the comments in the pins name it without a folder
     return run([*command, *options, source.name], folder=source.parent)
 

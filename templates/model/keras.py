@@ -1,0 +1,112 @@
+{% set version = cookiecutter | version %}
+"""The model: replace the two classes in this file with your own."""
+
+import json
+import math
+from pathlib import Path
+from typing import Dict, List, Union
+
+{% if version >= (2, 16) %}
+import keras
+import numpy as np
+{% else %}
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+{% endif %}
+
+from flask_psc_model import ModelBase, load_metadata
+
+from .colors import CSS_COLORS, Color, parse_color
+
+METADATA = load_metadata(__file__)
+
+#: How many names are answered.
+NAMES = 5
+
+#: The distance between black and white, the two colours farthest apart.
+MAX_DISTANCE = math.sqrt(3 * 255**2)
+
+#: The saved network. The example's is in its code: it works without the file.
+WEIGHTS = Path(__file__).resolve().parent / "weights" / "model.{{ "keras" if version >= (2, 13) else "h5" }}"
+
+
+@keras.utils.register_keras_serializable("model_lib")
+class ColorScorer(keras.layers.Layer):
+    """Scores every named colour by its distance to others.
+
+    A score is 1 for the same colour and 0 for the distance from black to white.
+    """
+
+    def build(self, input_shape) -> None:
+        """Make room for the table of named colours."""
+        self.table = self.add_weight(
+            name="table", shape=(len(CSS_COLORS), 3), trainable=False
+        )
+
+    def call(self, colors):
+        """Return a row of scores for each row of red, green and blue."""
+{% if version >= (2, 16) %}
+        distances = keras.ops.norm(colors[:, None] - self.table, axis=2)
+{% else %}
+        distances = tf.norm(colors[:, tf.newaxis] - self.table, axis=2)
+{% endif %}
+        return 1 - distances / MAX_DISTANCE
+
+
+def build_network() -> keras.Model:
+    """Make the network with its weights: the table of named colours."""
+    colors = keras.Input(shape=(3,))
+    network = keras.Model(colors, ColorScorer()(colors))
+    table = [parse_color(text) for text in CSS_COLORS.values()]
+    network.set_weights([np.array(table, "float32")])
+    return network
+
+
+class {{ cookiecutter.__model_class }}(ModelBase):
+    {{ cookiecutter.description | docstring }}
+
+    input_filenames = list(METADATA.inputs)
+    output_filenames = list(METADATA.outputs)
+
+    def __init__(self) -> None:
+        """Load what every run needs; called once, when the server starts.
+
+        Keras puts it on the GPU where there is one.
+        """
+        if WEIGHTS.exists():
+            self.network = keras.models.load_model(str(WEIGHTS))
+        else:
+            self.network = build_network()
+
+    def run(self, input_path: str, output_path: str) -> None:
+        """Read the colour in one file and write its nearest names to another."""
+        with open(input_path, encoding="utf-8") as file:
+            try:
+                color = parse_color(file.read())
+            except UnicodeDecodeError:
+                raise ValueError("expected a text such as ffaa00, in UTF-8") from None
+        with open(output_path, "w", encoding="utf-8") as file:
+            json.dump({"predictions": self.predict(color)}, file, indent=2)
+
+    def predict(self, color: Color) -> List[Dict[str, Union[str, float]]]:
+        """Name the colours nearest to one.
+
+        Args:
+            color: red, green and blue, each from 0 to 255.
+
+        Returns:
+            Names and their scores, nearest first.
+        """
+        batch = np.array([color], "float32")
+        scores = self.network.predict_on_batch(batch)[0].tolist()
+        rounded = [round(score, 4) for score in scores]
+        # sorting is stable: equal scores stay in the alphabetical order of the table
+        ranking = sorted(zip(CSS_COLORS, rounded), key=lambda pair: -pair[1])
+        return [{"name": name, "score": score} for name, score in ranking[:NAMES]]
+
+
+if __name__ == "__main__":
+    from flask_psc_model.cli import run_model
+
+    run_model.main({{ cookiecutter.__model_class }})

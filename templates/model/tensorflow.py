@@ -1,0 +1,90 @@
+"""The model: replace the two classes in this file with your own."""
+
+import json
+import math
+from pathlib import Path
+from typing import Dict, List, Union
+
+import tensorflow as tf
+
+from flask_psc_model import ModelBase, load_metadata
+
+from .colors import CSS_COLORS, Color, parse_color
+
+METADATA = load_metadata(__file__)
+
+#: How many names are answered.
+NAMES = 5
+
+#: The distance between black and white, the two colours farthest apart.
+MAX_DISTANCE = math.sqrt(3 * 255**2)
+
+#: A SavedModel of the network. The example's is in its code: it works without the folder.
+WEIGHTS = Path(__file__).resolve().parent / "weights" / "model"
+
+
+class ColorScorer(tf.Module):
+    """Scores every named colour by its distance to others.
+
+    A score is 1 for the same colour and 0 for the distance from black to white.
+    """
+
+    def __init__(self) -> None:
+        """Make the table of named colours; it is saved like weights."""
+        super().__init__()
+        colors = [parse_color(text) for text in CSS_COLORS.values()]
+        self.table = tf.Variable(colors, trainable=False, dtype=tf.float32)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32)])
+    def __call__(self, colors: tf.Tensor) -> tf.Tensor:
+        """Return a row of scores for each row of red, green and blue."""
+        distances = tf.norm(colors[:, tf.newaxis] - self.table, axis=2)
+        return 1 - distances / MAX_DISTANCE
+
+
+class {{ cookiecutter.__model_class }}(ModelBase):
+    {{ cookiecutter.description | docstring }}
+
+    input_filenames = list(METADATA.inputs)
+    output_filenames = list(METADATA.outputs)
+
+    def __init__(self) -> None:
+        """Load what every run needs; called once, when the server starts.
+
+        TensorFlow puts it on the GPU where there is one.
+        """
+        if WEIGHTS.exists():
+            self.network = tf.saved_model.load(str(WEIGHTS))
+        else:
+            self.network = ColorScorer()
+
+    def run(self, input_path: str, output_path: str) -> None:
+        """Read the colour in one file and write its nearest names to another."""
+        with open(input_path, encoding="utf-8") as file:
+            try:
+                color = parse_color(file.read())
+            except UnicodeDecodeError:
+                raise ValueError("expected a text such as ffaa00, in UTF-8") from None
+        with open(output_path, "w", encoding="utf-8") as file:
+            json.dump({"predictions": self.predict(color)}, file, indent=2)
+
+    def predict(self, color: Color) -> List[Dict[str, Union[str, float]]]:
+        """Name the colours nearest to one.
+
+        Args:
+            color: red, green and blue, each from 0 to 255.
+
+        Returns:
+            Names and their scores, nearest first.
+        """
+        batch = tf.constant([color], dtype=tf.float32)
+        scores = [round(score, 4) for score in self.network(batch)[0].numpy().tolist()]
+        # sorting is stable: equal scores stay in the alphabetical order of the table
+        ranking = sorted(zip(CSS_COLORS, scores), key=lambda pair: -pair[1])
+        return [{"name": name, "score": score} for name, score in ranking[:NAMES]]
+
+
+if __name__ == "__main__":
+    from flask_psc_model.cli import run_model
+
+    run_model.main({{ cookiecutter.__model_class }})

@@ -1,0 +1,67 @@
+"""The pinned requirements of every framework, Python and accelerator."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from lock import CUDA, PINS, PackageSet, find_sets, resolve, target
+from repository import QUESTIONS
+
+from local_extensions import VERSIONS
+
+SETS = find_sets()
+
+each_set = pytest.mark.parametrize("packages", SETS, ids=[packages.pins for packages in SETS])
+
+
+def pins(text: str) -> set[str]:
+    """Return the lines that pin a package."""
+    return set(re.findall(r"^[\w.-]+==\S+", text, re.MULTILINE))
+
+
+def read_pins(name: str) -> set[str]:
+    """Return what a file of `templates/requirements` pins."""
+    return pins((PINS / name).read_text(encoding="utf-8"))
+
+
+def test_every_set_is_pinned_and_nothing_else() -> None:
+    assert {path.name for path in PINS.glob("*-3.*.txt")} == {packages.pins for packages in SETS}
+
+
+def test_every_image_of_the_versions_is_a_base_image_that_holds_the_framework() -> None:
+    images = {image for row in VERSIONS for image in row.get("images", [])}
+    assert images <= {row["image"] for row in QUESTIONS["_base_images"] if row["contains"] != "none"}
+
+
+@each_set
+def test_the_cpu_pins_nothing_for_cuda(packages: PackageSet) -> None:
+    text = (PINS / packages.pins).read_text(encoding="utf-8")
+    if packages.inside or packages.stack.accelerator == "cpu":
+        assert not CUDA.search(text)
+
+
+@pytest.mark.parametrize("packages", [packages for packages in SETS if packages.inside], ids=lambda each: each.pins)
+def test_an_image_that_has_the_framework_keeps_what_the_framework_brought(packages: PackageSet) -> None:
+    everything, rest = read_pins(packages.stack.pins(packages.image)), read_pins(packages.pins)
+    assert rest < everything
+    assert not re.search(r"^(torch|tensorflow\S*|keras|numpy)==", "\n".join(rest), re.MULTILINE)
+    assert {"flask", "gunicorn", "pyyaml"} <= {pin.split("==")[0] for pin in rest}
+
+
+@each_set
+def test_the_pins_go_together_and_miss_nothing(packages: PackageSet, tmp_path: Path) -> None:
+    pinned = read_pins(packages.pins)
+    source = tmp_path / "requirements.txt"
+    source.write_text("\n".join(pinned), encoding="utf-8")
+    options = target(packages.stack.python_version)
+    resolved = resolve(source, *options)
+    if packages.stack.accelerator == "cpu":
+        # PyPI has torch with CUDA only; its builds for the CPU, elsewhere, do not need that
+        excludes = tmp_path / "excludes.txt"
+        excludes.write_text("\n".join(CUDA.findall(resolved)), encoding="utf-8")
+        resolved = resolve(source, *options, "--excludes", excludes.name)
+    assert pinned <= pins(resolved)
+    if not packages.inside:
+        assert pinned == pins(resolved)
