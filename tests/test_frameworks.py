@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import make_bake
 from environment import Environment
 from interpreters import find_interpreter
 from repository import Repository
@@ -15,7 +16,7 @@ from repository import Repository
 if TYPE_CHECKING:
     from conftest import Bake
 
-#: One Python for each framework; another one for each, to see more of them.
+#: The Python on which each framework is tried; another for each, to see more of them.
 PYTHONS = {"pytorch": "3.11", "tensorflow": "3.12", "keras": "3.13"}
 
 #: Weights in which every name has the colour of the name before it.
@@ -65,8 +66,6 @@ def repository(bake: Bake, framework: str) -> Repository:
 @pytest.fixture(scope="module")
 def environment(framework: str, cookies_session: Any, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """Return a fresh environment with what that repository requires, and no more."""
-    from conftest import make_bake
-
     python = PYTHONS[framework]
     repository = make_bake(cookies_session)(framework=framework, python_version=python)
     folder = tmp_path_factory.mktemp("environment")
