@@ -34,13 +34,16 @@ TYPED = [
     and stack.accelerator in row["accelerators"]
     and row["image"] != image_of(stack)
 ]
-WITHOUT_PACKAGES = [stack for stack in STACKS if not stack.has_packages()]
 WITHOUT_IMAGE = [stack for stack in STACKS if stack.has_packages() and not image_of(stack)]
 
 
 def test_plain_python_is_accepted_on_every_version_and_accelerator() -> None:
     for python, accelerator in itertools.product(QUESTIONS["python_version"], QUESTIONS["accelerator"]):
         assert Stack("none", python, accelerator, "public") in ACCEPTED
+
+
+def test_every_framework_has_packages_on_every_version_and_accelerator() -> None:
+    assert all(stack.has_packages() for stack in STACKS)
 
 
 def test_every_base_image_is_recommended_for_some_answers_or_an_alternative_of_that() -> None:
@@ -93,14 +96,6 @@ def test_an_image_of_the_table_that_is_typed_renders(bake: Bake, stack: Stack, i
     for name, content in repository.texts():
         if name.endswith(".py"):
             ast.parse(content)
-
-
-@pytest.mark.parametrize("stack", WITHOUT_PACKAGES, ids=str)
-def test_a_combination_without_packages_is_refused(bake: Bake, stack: Stack) -> None:
-    with pytest.raises(FailedHookException, match="no set of packages"):
-        bake(**stack._asdict())
-    with pytest.raises(FailedHookException, match="no set of packages"):
-        bake(**stack._asdict(), base_image="registry.example.com/team/image:1")
 
 
 @pytest.mark.parametrize("stack", WITHOUT_IMAGE, ids=str)

@@ -244,6 +244,14 @@ def test_no_image_is_recommended_where_none_fits() -> None:
     assert recommended_image({**ANSWERS, "image_registry": "modzy"}) == ""
 
 
+def test_answers_without_packages_are_refused_with_any_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local_extensions.VERSIONS", [])
+    for image in (ANSWERS["base_image"], "registry.example.com/team/image:1"):
+        (problem,) = problems(framework="pytorch", base_image=image)
+        assert problem.startswith("there is no set of packages for framework=pytorch")
+        assert "framework=none python_version=3.12 accelerator=cpu image_registry=public" in problem
+
+
 def test_what_would_do_is_suggested() -> None:
     (problem,) = problems(image_registry="modzy", base_image="")
     assert "these would do:\n      framework=none python_version=3.12 accelerator=cpu image_registry=public" in problem
