@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import pytest
 from environment import Environment
 from hypothesis import settings
-from interpreters import VERSIONS, find_interpreter
+from interpreters import PIP, VERSIONS, find_interpreter
 from repository import ROOT, Repository
 
 # the same examples in every run, however slow the machine
@@ -47,16 +47,15 @@ def defaults(cookies_session: Any) -> Repository:
     return make_bake(cookies_session)()
 
 
-def make_environment(folder: Path, repository: Repository, version: str) -> Environment:
-    """Install what a repository requires in a new environment of a Python version."""
+def make_environment(folder: Path, repository: Repository, version: str, *options: str | Path) -> Environment:
+    """Install what a repository requires in a new environment of a Python version; pip gets the options."""
     interpreter = find_interpreter(version)
     assert interpreter
     environment = Environment(folder)
     environment.create(interpreter)
-    if version == "3.6":
-        # the pip that it comes with takes no wheels of PyYAML 6, as the README says
-        environment.install("pip==21.3.1")
-    environment.install("-r", repository.path / "requirements.txt")
+    if version in PIP:
+        environment.install(PIP[version])
+    environment.install(*options, "-r", repository.path / "requirements.txt")
     return environment
 
 

@@ -14,6 +14,9 @@ from repository import QUESTIONS
 
 VERSIONS: list[str] = QUESTIONS["python_version"]
 
+#: The pip that comes with 3.6 cannot install PyYAML 6.
+PIP = {"3.6": "pip==21.3.1"}
+
 
 @functools.cache
 def find_interpreter(version: str) -> Path | None:

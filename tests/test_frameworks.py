@@ -8,16 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import make_bake
-from environment import Environment
+from conftest import make_bake, make_environment
 from interpreters import find_interpreter
 from repository import Repository
 
 if TYPE_CHECKING:
     from conftest import Bake
+    from environment import Environment
 
-#: The Python on which each framework is tried; another for each, to see more of them.
-PYTHONS = {"pytorch": "3.11", "tensorflow": "3.12", "keras": "3.13"}
+#: The Pythons on which each framework is tried: all kinds of versions, each Python once.
+PYTHONS = [
+    ("pytorch", "3.11"),
+    ("tensorflow", "3.12"),
+    ("keras", "3.13"),
+    ("tensorflow", "3.8"),
+    ("keras", "3.6"),
+]
 
 #: Weights in which every name has the colour of the name before it.
 SAVE_WEIGHTS = {
@@ -39,44 +45,43 @@ import numpy as np
 from model_lib.model import WEIGHTS, build_network
 network = build_network()
 network.set_weights([np.roll(network.get_weights()[0], 1, 0)])
-network.save(WEIGHTS)
+network.save(str(WEIGHTS))
 """,
 }
 
 
-def _for_framework(framework: str) -> Any:
-    marks = [pytest.mark.xdist_group(framework)]
-    if not find_interpreter(PYTHONS[framework]):
-        marks.append(pytest.mark.skip(reason=f"there is no Python {PYTHONS[framework]} on this machine"))
-    return pytest.param(framework, marks=marks)
+def _mark(framework: str, python: str) -> Any:
+    marks = [pytest.mark.xdist_group(f"{framework}-{python}")]
+    if not find_interpreter(python):
+        marks.append(pytest.mark.skip(reason=f"left out: there is no Python {python} on this machine"))
+    return pytest.param((framework, python), marks=marks, id=f"{framework}-{python}")
 
 
-@pytest.fixture(scope="module", params=map(_for_framework, PYTHONS))
-def framework(request: pytest.FixtureRequest) -> str:
-    """Return each framework, in turn."""
-    return str(request.param)
+@pytest.fixture(scope="module", params=[_mark(*each) for each in PYTHONS])
+def tried(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Return each framework with its Python, in turn."""
+    framework, python = request.param
+    return framework, python
 
 
 @pytest.fixture
-def repository(bake: Bake, framework: str) -> Repository:
+def repository(bake: Bake, tried: tuple[str, str]) -> Repository:
     """Return a repository with the framework, on the CPU."""
-    return bake(framework=framework, python_version=PYTHONS[framework])
+    framework, python = tried
+    return bake(framework=framework, python_version=python)
 
 
 @pytest.fixture(scope="module")
-def environment(framework: str, cookies_session: Any, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+def environment(tried: tuple[str, str], cookies_session: Any, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """Return a fresh environment with what that repository requires, and no more."""
-    python = PYTHONS[framework]
+    framework, python = tried
     repository = make_bake(cookies_session)(framework=framework, python_version=python)
     folder = tmp_path_factory.mktemp("environment")
     # of torch only a build for the CPU will do: any other brings gigabytes
     constraints = folder / "constraints.txt"
     constraints.write_text("".join(f"{pin}+cpu\n" for pin in pins(repository) if pin.startswith("torch==")), "utf-8")
-    environment = Environment(folder / python)
-    environment.create(find_interpreter(python) or python)
     # an index that cannot be reached is passed over at once
-    environment.install("--retries", "0", "-r", repository.path / "requirements.txt", "-c", constraints)
-    return environment
+    return make_environment(folder / python, repository, python, "--retries", "0", "-c", constraints)
 
 
 def test_it_passes_its_own_tests(repository: Repository, environment: Environment) -> None:
@@ -101,9 +106,9 @@ def test_it_starts_without_chatter(repository: Repository, environment: Environm
 
 
 def test_weights_of_ones_own_are_used(
-    repository: Repository, environment: Environment, framework: str, tmp_path: Path
+    repository: Repository, environment: Environment, tried: tuple[str, str], tmp_path: Path
 ) -> None:
-    repository.run("python", "-c", SAVE_WEIGHTS[framework], environment=environment)
+    repository.run("python", "-c", SAVE_WEIGHTS[tried[0]], environment=environment)
     assert run_model(repository, environment, tmp_path) == "turquoise"
 
 

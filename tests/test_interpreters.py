@@ -14,16 +14,13 @@ from pathlib import Path
 import pytest
 from commands import CommandFailed, run
 from environment import Environment
-from interpreters import find_interpreter
+from interpreters import PIP, find_interpreter
 from repository import ROOT
 
 VERSIONS = ["3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13"]
 
 #: What the runtime needs, and what its tests need beside it; always the newest.
 PACKAGES = ["click", "flask", "gunicorn", "python-dotenv", "pyyaml", "hypothesis", "pytest"]
-
-#: The pip that comes with 3.6 cannot install PyYAML 6.
-PIP = {"3.6": "pip==21.3.1"}
 
 
 @pytest.mark.parametrize("version", VERSIONS)

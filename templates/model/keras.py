@@ -75,7 +75,7 @@ class {{ cookiecutter.__model_class }}(ModelBase):
         Keras puts it on the GPU where there is one.
         """
         if WEIGHTS.exists():
-            self.network = keras.models.load_model(str(WEIGHTS))
+            self.network = keras.models.load_model(str(WEIGHTS), compile=False)
         else:
             self.network = build_network()
 
