@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from commands import run
 from environment import Environment
 from hypothesis import settings
 from interpreters import PIP, VERSIONS, find_interpreter
@@ -47,16 +49,27 @@ def defaults(cookies_session: Any) -> Repository:
     return make_bake(cookies_session)()
 
 
-def make_environment(folder: Path, repository: Repository, version: str, *options: str | Path) -> Environment:
-    """Install what a repository requires in a new environment of a Python version; pip gets the options."""
+def make_environment(folder: Path, repository: Repository, version: str) -> Environment:
+    """Install what a repository requires in a new environment of a Python version, as its README says."""
     interpreter = find_interpreter(version)
     assert interpreter
     environment = Environment(folder)
     environment.create(interpreter)
     if version in PIP:
         environment.install(PIP[version])
-    environment.install(*options, "-r", repository.path / "requirements.txt")
+    environment.install("-r", repository.path / "requirements.txt")
     return environment
+
+
+def install_fast(environment: Environment, version: str, *arguments: str | Path) -> None:
+    """Install packages in an environment of a Python version, given arguments that pip and uv share."""
+    if version in PIP:
+        # uv compiles nothing for it
+        environment.install(PIP[version])
+        environment.install(*arguments)
+    else:
+        command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode"]
+        run([*command, "--python", environment.python, *arguments])
 
 
 def _for_version(version: str) -> Any:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import make_bake, make_environment
+from conftest import install_fast, make_bake
+from environment import Environment
 from interpreters import find_interpreter
 from repository import Repository
 
 if TYPE_CHECKING:
     from conftest import Bake
-    from environment import Environment
 
 #: The Pythons on which each framework is tried: all kinds of versions, each Python once.
 PYTHONS = [
@@ -76,12 +76,20 @@ def environment(tried: tuple[str, str], cookies_session: Any, tmp_path_factory: 
     """Return a fresh environment with what that repository requires, and no more."""
     framework, python = tried
     repository = make_bake(cookies_session)(framework=framework, python_version=python)
+    interpreter = find_interpreter(python)
+    assert interpreter
     folder = tmp_path_factory.mktemp("environment")
-    # of torch only a build for the CPU will do: any other brings gigabytes
-    constraints = folder / "constraints.txt"
-    constraints.write_text("".join(f"{pin}+cpu\n" for pin in pins(repository) if pin.startswith("torch==")), "utf-8")
-    # an index that cannot be reached is passed over at once
-    return make_environment(folder / python, repository, python, "--retries", "0", "-c", constraints)
+    environment = Environment(folder / python)
+    environment.create(interpreter)
+    requirements = repository.path / "requirements.txt"
+    if framework == "pytorch":
+        # only a build for the CPU will do, any other brings gigabytes; an index that cannot be reached is passed over
+        constraints = folder / "constraints.txt"
+        constraints.write_text(f"torch=={find_pin('torch', repository)}+cpu\n", encoding="utf-8")
+        environment.install("--retries", "0", "-r", requirements, "-c", constraints)
+    else:
+        install_fast(environment, python, "-r", requirements)
+    return environment
 
 
 def test_it_passes_its_own_tests(repository: Repository, environment: Environment) -> None:
@@ -119,6 +127,12 @@ def run_model(repository: Repository, environment: Environment, folder: Path) ->
     output = repository.run("python", "-m", "model_lib.model", input_path, output_path, environment=environment)
     assert output == ""
     return str(json.loads(output_path.read_text(encoding="utf-8"))["predictions"][0]["name"])
+
+
+def find_pin(package: str, repository: Repository) -> str:
+    """Return the version to which `requirements.txt` pins a package."""
+    (version,) = (pin.split("==")[1] for pin in pins(repository) if pin.startswith(f"{package}=="))
+    return version
 
 
 def pins(repository: Repository) -> set[str]:

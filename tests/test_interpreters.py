@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from commands import CommandFailed, run
+from conftest import install_fast
 from environment import Environment
-from interpreters import PIP, find_interpreter
+from interpreters import find_interpreter
 from repository import ROOT
 
 VERSIONS = ["3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13"]
@@ -32,9 +33,7 @@ def test_the_runtime_works_on_python(version: str, tmp_path: Path) -> None:
     environment = Environment(tmp_path / "environment")
     try:
         environment.create(interpreter)
-        if version in PIP:
-            environment.install(PIP[version])
-        environment.install(*PACKAGES)
+        install_fast(environment, version, *PACKAGES)
         output = run(
             [
                 environment.python,
