@@ -8,7 +8,7 @@ TOOLS := $(if $(filter /%,$(BIN)),$(BIN),$(CURDIR)/$(BIN))
 
 # the runtime is checked where it stands, with its own settings and without leaving caches in the template
 RUNTIME_HOME := {{cookiecutter.model_slug}}
-CODE := local_extensions.py hooks scripts tests $(wildcard benchmarks)
+CODE := local_extensions.py existing_files.py hooks scripts tests $(wildcard benchmarks)
 
 export MYPY_CACHE_DIR := $(CURDIR)/.mypy_cache
 export RUFF_CACHE_DIR := $(CURDIR)/.ruff_cache
