@@ -8,13 +8,13 @@ TOOLS := $(if $(filter /%,$(BIN)),$(BIN),$(CURDIR)/$(BIN))
 
 # the runtime is checked where it stands, with its own settings and without leaving caches in the template
 RUNTIME_HOME := {{cookiecutter.model_slug}}
-CODE := local_extensions.py hooks scripts tests $(wildcard benchmarks)
+CODE := local_extensions.py existing_files.py hooks scripts tests $(wildcard benchmarks)
 
 export MYPY_CACHE_DIR := $(CURDIR)/.mypy_cache
 export RUFF_CACHE_DIR := $(CURDIR)/.ruff_cache
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock bench clean
+.PHONY: help demo test lint format lock golden bench clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -36,6 +36,9 @@ lint: $(VENV)/.installed-dev ## check the style and the types
 
 lock: $(VENV)/.installed-dev ## renew the pinned requirements
 	PYTHONPATH=. $(BIN)/python scripts/lock.py
+
+golden: $(VENV)/.installed-dev ## renew the golden trees of the tests, to be reviewed with git diff
+	@$(BIN)/python scripts/golden.py
 
 bench: $(VENV)/.installed-dev ## measure the figures that README.md quotes
 	$(BIN)/python benchmarks/run.py

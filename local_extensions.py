@@ -25,13 +25,17 @@ VERSIONS = yaml.safe_load((REQUIREMENTS / "versions.yaml").read_text(encoding="u
 
 #: Docker refuses shorter names of containers; longer ones are no host names.
 MIN_SLUG, MAX_SLUG = 2, 63
+#: Docker refuses a Dockerfile with a line of 64 KiB, and a label may take four bytes for a character.
+MAX_TEXT = 10_000
 #: With a longer class name some generated lines would pass 88 columns.
 MAX_CLASS_NAME = 48
 
 _SLUG = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*")
 
 # The grammar of Docker's distribution/reference package, without digests of odd kinds.
-_HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?\.?)+(?::\d{1,5})?"
+# No text can be read in two ways, or a long one would take for ever.
+_HOST_PART = r"[a-zA-Z0-9]+(?:-+[a-zA-Z0-9]+)*"
+_HOST = rf"{_HOST_PART}(?:\.{_HOST_PART})*(?::\d{{1,5}})?"
 _PATH_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _IMAGE = re.compile(
     rf"(?:{_HOST}/)?{_PATH_PART}(?:/{_PATH_PART})*"
@@ -158,6 +162,8 @@ def _find_text_problems(key: str, text: str) -> Iterable[str]:
         yield f"{key} is not valid UTF-8: check the encoding of your terminal"
     elif any(unicodedata.category(char) == "Cc" and char not in "\t\n" for char in text):
         yield f"{key} holds a control character: leave it out"
+    if len(text) > MAX_TEXT:
+        yield f"{key} has {len(text)} characters: shorten it to {MAX_TEXT}"
 
 
 def _find_stack_problems(answers: Answer) -> Iterable[str]:
@@ -165,11 +171,14 @@ def _find_stack_problems(answers: Answer) -> Iterable[str]:
     missing = []
     if not stack.has_packages():
         missing.append("set of packages")
-    if not image.strip():
+    recommended = recommended_image(answers)
+    if not image.strip() and not recommended:
         missing.append(f"{stack.image_registry} base image")
     if missing:
         yield f"there is no {' and no '.join(missing)} for {stack}; {_suggest(answers)}"
     if not image.strip():
+        if recommended:
+            yield f"base_image is blank: type one such as {recommended}"
         return
     if not _IMAGE.fullmatch(image):
         yield f'base_image "{_shorten(image)}" is not the name of an image: type one such as python:3.12-slim-bookworm'

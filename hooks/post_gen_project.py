@@ -12,29 +12,33 @@ from pathlib import Path
 
 import yaml
 
-ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
+#: Files that were there before, which are none of the template's business.
+KEPT: list[str] = json.loads(r"""{{ cookiecutter | kept_files | tojson }}""")
+FILES: list[str] = json.loads(r"""{{ cookiecutter | file_names | tojson }}""")
+ANSWERS: dict[str, str] = json.loads(r"""{{ cookiecutter | tojson }}""")
 
 #: A Jinja mark; two braces and a dot are Go's, which `docker inspect` takes.
 JINJA_MARK = re.compile(r"[{][{](?!\.)|[{][%#]")
 
 SUFFIXES = {".cfg", ".in", ".json", ".md", ".py", ".sh", ".toml", ".txt", ".yaml", ".yml", ""}
+#: The runtime is rendered as it is, and test data may hold anything.
+UNCHECKED = ("flask_psc_model/", "tests/data/")
 
 
-def find_problems(folder: Path) -> Iterable[str]:
-    """List what is wrong with the files below a folder; test data may hold anything."""
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        if not path.is_file() or path.suffix not in SUFFIXES or name.parts[:2] == ("tests", "data"):
-            continue
-        try:
-            text = path.read_text(encoding="utf-8")
-            if JINJA_MARK.search(text):
-                yield f"{name}: holds Jinja that was not rendered"
-            parse(path.suffix, text)
-        except (ValueError, SyntaxError, yaml.YAMLError) as error:
-            yield f"{name}: {error}"
-    if not os.access(folder / "entrypoint.sh", os.X_OK):
-        yield "entrypoint.sh: is not executable"
+def find_problems(names: Iterable[str]) -> Iterable[str]:
+    """List what is wrong with files of the repository."""
+    for name in names:
+        path = Path(name)
+        if path.suffix in SUFFIXES and not name.startswith(UNCHECKED):
+            try:
+                text = path.read_text(encoding="utf-8")
+                if JINJA_MARK.search(text):
+                    yield f"{name}: holds Jinja that was not rendered"
+                parse(path.suffix, text)
+            except (OSError, ValueError, SyntaxError, yaml.YAMLError) as error:
+                yield f"{name}: {error}"
+        if path.suffix == ".sh" and not os.access(path, os.X_OK):
+            yield f"{name}: is not executable"
 
 
 def parse(suffix: str, text: str) -> None:
@@ -76,8 +80,22 @@ README.md in {slug}/ has the rest.
 """
 
 
-problems = list(find_problems(Path.cwd()))
+def list_kept() -> str:
+    """Say which files are not the template's, and how to see what it would have written."""
+    files = "\n  ".join(KEPT)
+    return f"""These files were there already, and were kept as they are:
+
+  {files}
+
+To compare them with the template's, generate it once more with --output-dir and
+an empty folder. README.md of the template says which need something added.
+"""
+
+
+problems = list(find_problems(name for name in FILES if name not in KEPT))
 if problems:
     print("The template rendered a broken repository; please report it:", *problems, sep="\n  ", file=sys.stderr)
     sys.exit(1)
 print(next_steps())
+if KEPT:
+    print(list_kept())

@@ -1,7 +1,8 @@
-"""Refuses answers that `--replay` brought past the check in cookiecutter.json.
+"""Refuses answers that `--replay` brought past the check in cookiecutter.json, and notes what is in the folder already.
 
-The check is done while Cookiecutter renders this file: its filter stops the
+Both are done while Cookiecutter renders this file: its filters stop the
 generation, and what is left of it does nothing.
 """
 
 # {{ cookiecutter | check_answers }}
+# {{ cookiecutter | note_existing_files }}

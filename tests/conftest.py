@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ from commands import run
 from environment import Environment
 from hypothesis import settings
 from interpreters import PIP, VERSIONS, find_interpreter
-from repository import ROOT, Repository
+from repository import ROOT, TEMPLATE, Repository
 
 # the same examples in every run, however slow the machine
 settings.register_profile("template", derandomize=True, deadline=None, database=None, max_examples=300)
@@ -47,6 +48,18 @@ def bake(cookies: Any) -> Bake:
 def defaults(cookies_session: Any) -> Repository:
     """Return the repository of the default answers, to look at and to leave as it is."""
     return make_bake(cookies_session)()
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    """Return a copy of the template, to break."""
+    copy = tmp_path / "template"
+    copy.mkdir()
+    for path in (ROOT / "cookiecutter.json", *ROOT.glob("*.py")):
+        shutil.copy(path, copy)
+    for name in ("hooks", "templates", TEMPLATE.name):
+        shutil.copytree(ROOT / name, copy / name)
+    return copy
 
 
 def make_environment(folder: Path, repository: Repository, version: str) -> Environment:

@@ -78,7 +78,7 @@ def cookiecutter(
     output.mkdir(exist_ok=True)
     settings = output.with_name(output.name + ".config")
     replays = output.with_name(output.name + ".replay")
-    settings.write_text(json.dumps({"replay_dir": str(replays), **(config or {})}), encoding="utf-8")
+    settings.write_text(yaml.safe_dump({"replay_dir": str(replays), **(config or {})}), encoding="utf-8")
     return subprocess.run(
         [sys.executable, "-m", "cookiecutter", template, "-o", output, "--config-file", settings, *arguments],
         input=keys,

@@ -1,23 +1,94 @@
-"""Every combination of the four answers that decide on the base image and the packages."""
+"""Every combination of choices: what is accepted is a clean repository, the rest is refused."""
 
 from __future__ import annotations
 
 import ast
 import itertools
+import json
 import re
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
+import yaml
+from commands import run
 from cookiecutter.exceptions import FailedHookException
+from golden import golden_path, names
+from rendering import Tree, render_typed
 from repository import QUESTIONS
+from tidiness import find_empty_sections, find_faults
 
 from local_extensions import Stack, has_framework, recommended_image
 
-if TYPE_CHECKING:
-    from conftest import Bake
+# one worker renders them, for all of these tests
+pytestmark = pytest.mark.xdist_group("combinations")
 
 ROWS = QUESTIONS["_base_images"]
-STACKS = [Stack(*values) for values in itertools.product(*(QUESTIONS[field] for field in Stack._fields))]
+OWN_IMAGE = "registry.example.com/team/image:1"
+CHOICES = {key: choices for key, choices in QUESTIONS.items() if isinstance(choices, list) and not key.startswith("_")}
+STACKS = [Stack(*values) for values in itertools.product(*(CHOICES[field] for field in Stack._fields))]
+#: What is chosen beside the stack.
+OTHER_CHOICES = [
+    dict(zip(CHOICES.keys() - set(Stack._fields), values, strict=True))
+    for values in itertools.product(*(CHOICES[key] for key in CHOICES.keys() - set(Stack._fields)))
+]
+
+#: By what a framework is known in a file.
+TRACES = {
+    "pytorch": re.compile(rb"torch", re.IGNORECASE),
+    "tensorflow": re.compile(rb"tensorflow|TF_", re.IGNORECASE),
+    "keras": re.compile(rb"keras", re.IGNORECASE),
+}
+#: Keras computes with TensorFlow, and TensorFlow brings Keras along.
+RELATED = {
+    "none": set(),
+    "pytorch": {"pytorch"},
+    "tensorflow": {"tensorflow", "keras"},
+    "keras": {"tensorflow", "keras"},
+}
+
+#: What hadolint would have otherwise, and why it is not:
+UNWANTED = {
+    "DL3007": "Modzy's images have no tag but `latest`",
+    "DL3008": "Ubuntu removes a version of a package as soon as there is a newer one",
+    "DL3059": "two RUN lines are two things, and can be read one by one",
+}
+#: The files that a tool checks, and its command.
+LINTERS = {
+    "hadolint": (
+        r"Dockerfile$",
+        ["hadolint", "--no-color", "--failure-threshold", "style", *(f"--ignore={rule}" for rule in UNWANTED)],
+    ),
+    "shellcheck": (r"\.sh$", ["shellcheck", "--enable=all", "--severity=style"]),
+    "yamllint": (r"\.ya?ml$", ["yamllint", "--strict", "-d", "{extends: default, rules: {line-length: {max: 88}}}"]),
+}
+
+
+class Rendered(NamedTuple):
+    """What a combination of answers gives."""
+
+    answers: dict[str, str]
+    tree: Tree
+
+    def __str__(self) -> str:
+        return " ".join(f"{key}={value}" for key, value in self.answers.items())
+
+    def has_framework(self) -> bool:
+        """Tell whether the framework is in the base image."""
+        return has_framework({**self.answers, "_base_images": ROWS})
+
+
+class File(NamedTuple):
+    """A content that a file has in some combinations."""
+
+    name: str
+    content: bytes
+    owner: Rendered
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.owner}"
 
 
 def image_of(stack: Stack) -> str:
@@ -25,21 +96,67 @@ def image_of(stack: Stack) -> str:
     return recommended_image({**stack._asdict(), "_base_images": ROWS})
 
 
-ACCEPTED = [stack for stack in STACKS if stack.has_packages() and image_of(stack)]
-#: What is accepted, with every image of the table that has the Python and is for the accelerator.
-TYPED = [
-    (stack, row["image"])
-    for stack, row in itertools.product(ACCEPTED, ROWS)
-    if row["python"] == stack.python_version
-    and stack.accelerator in row["accelerators"]
-    and row["image"] != image_of(stack)
-]
-WITHOUT_IMAGE = [stack for stack in STACKS if stack.has_packages() and not image_of(stack)]
+def images_of(stack: Stack) -> Iterator[str]:
+    """Yield every image of the table that has the Python and is for the accelerator, and one that is not in it."""
+    for row in ROWS:
+        if row["python"] == stack.python_version and stack.accelerator in row["accelerators"]:
+            yield row["image"]
+    yield OWN_IMAGE
+
+
+def combine() -> Iterator[dict[str, str]]:
+    """Yield every set of answers that should be accepted."""
+    for stack in filter(Stack.has_packages, STACKS):
+        if image_of(stack):
+            yield from ({**stack._asdict(), **others, "base_image": image_of(stack)} for others in OTHER_CHOICES)
+        for image in dict.fromkeys(images_of(stack)):
+            yield {**stack._asdict(), **OTHER_CHOICES[0], "base_image": image}
+
+
+@pytest.fixture(scope="module")
+def rendered() -> list[Rendered]:
+    """Return every accepted combination, rendered."""
+    return [Rendered(answers, render_typed(**answers)) for answers in combine()]
+
+
+@pytest.fixture(scope="module")
+def files(rendered: list[Rendered]) -> list[File]:
+    """Return every file in each content that it has in some combination, once."""
+    found: dict[tuple[str, bytes], File] = {}
+    for each in rendered:
+        for name, content in each.tree.items():
+            found.setdefault((name, content), File(name, content, each))
+    return list(found.values())
+
+
+@pytest.fixture(scope="module")
+def python_repositories(files: list[File], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of whole repositories, as many as have all contents of the Python files."""
+    owners = {str(file.owner): file.owner for file in files if file.name.endswith((".py", ".toml"))}
+    folder = tmp_path_factory.mktemp("repositories")
+    for number, owner in enumerate(owners.values()):
+        for name, content in owner.tree.items():
+            write(folder / str(number) / name, content)
+    return folder
+
+
+def write(path: Path, content: bytes) -> Path:
+    """Write a file, and the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def run_tool(name: str, *arguments: str | Path, folder: Path | None = None) -> None:
+    """Run a tool of this environment; raise an error with its output when it finds something."""
+    run([Path(sys.executable).with_name(name), *arguments], folder=folder)
 
 
 def test_plain_python_is_accepted_on_every_version_and_accelerator() -> None:
-    for python, accelerator in itertools.product(QUESTIONS["python_version"], QUESTIONS["accelerator"]):
-        assert Stack("none", python, accelerator, "public") in ACCEPTED
+    for python, accelerator in itertools.product(CHOICES["python_version"], CHOICES["accelerator"]):
+        stack = Stack("none", python, accelerator, "public")
+        assert stack.has_packages()
+        assert image_of(stack)
 
 
 def test_every_framework_has_packages_on_every_version_and_accelerator() -> None:
@@ -48,7 +165,7 @@ def test_every_framework_has_packages_on_every_version_and_accelerator() -> None
 
 def test_every_base_image_is_recommended_for_some_answers_or_an_alternative_of_that() -> None:
     recommended = {image_of(stack) for stack in STACKS} - {""}
-    alternatives = {row["image"] for row in QUESTIONS["_base_images"]} - recommended
+    alternatives = {row["image"] for row in ROWS} - recommended
     assert {image.split(":")[0] for image in alternatives} == {
         "nvidia/cuda",
         "pytorch/pytorch",
@@ -57,7 +174,7 @@ def test_every_base_image_is_recommended_for_some_answers_or_an_alternative_of_t
 
 
 def test_a_recommended_image_is_right_in_python_and_accelerator() -> None:
-    for stack in ACCEPTED:
+    for stack in filter(image_of, STACKS):
         rows = [row for row in ROWS if row["image"] == image_of(stack)]
         assert {row["python"] for row in rows} == {stack.python_version}
         assert {row["registry"] for row in rows} == {stack.image_registry}
@@ -65,45 +182,131 @@ def test_a_recommended_image_is_right_in_python_and_accelerator() -> None:
         assert {row["contains"] for row in rows} <= {"none", stack.framework, "tensorflow"}
 
 
-@pytest.mark.parametrize("stack", ACCEPTED, ids=str)
-def test_an_accepted_combination_renders(bake: Bake, stack: Stack) -> None:
-    repository = bake(**stack._asdict())
-    assert repository.read("Dockerfile").startswith(f"FROM {image_of(stack)}\n")
-    for name, content in repository.texts():
-        if name.endswith(".py"):
-            ast.parse(content)
-    wanted = required_names(repository.read("requirements.in"), r"(\w[\w-]*)")
-    pinned = required_names(repository.read("requirements.txt"), r"([\w-]+)==\S+")
-    assert wanted <= pinned
-    assert f"Python {stack.python_version}" in repository.read("requirements.txt")
-    repository.check_style()
+def test_the_recommended_image_is_taken_where_none_is_typed() -> None:
+    for stack in filter(image_of, STACKS):
+        assert render_typed(**stack._asdict())["Dockerfile"].startswith(f"FROM {image_of(stack)}\n".encode())
 
 
-@pytest.mark.parametrize(
-    ("stack", "image"), [pytest.param(stack, image, id=f"{stack} {image}") for stack, image in TYPED]
-)
-def test_an_image_of_the_table_that_is_typed_renders(bake: Bake, stack: Stack, image: str) -> None:
-    repository = bake(**stack._asdict(), base_image=image)
-    dockerfile = repository.read("Dockerfile")
-    assert dockerfile.startswith(f"FROM {image}\n")
-    inside = has_framework({**stack._asdict(), "base_image": image, "_base_images": ROWS})
-    assert ("requirements-image.txt" in repository.files()) == inside
-    assert ("COPY requirements-image.txt" in dockerfile) == inside
-    assert ("COPY requirements.txt" in dockerfile) != inside
-    assert ("pip check" in dockerfile) == inside
-    assert ("!requirements-image.txt" in repository.read(".dockerignore")) == inside
-    assert ("python3-venv" in dockerfile) == image.startswith("nvidia/cuda:")
-    for name, content in repository.texts():
-        if name.endswith(".py"):
-            ast.parse(content)
-
-
-@pytest.mark.parametrize("stack", WITHOUT_IMAGE, ids=str)
-def test_a_combination_without_an_image_is_refused_unless_one_is_typed(bake: Bake, stack: Stack) -> None:
+@pytest.mark.parametrize("stack", [stack for stack in STACKS if not image_of(stack)], ids=str)
+def test_a_combination_without_an_image_is_refused_unless_one_is_typed(stack: Stack) -> None:
     with pytest.raises(FailedHookException, match=f"no {stack.image_registry} base image"):
-        bake(**stack._asdict())
-    repository = bake(**stack._asdict(), base_image="registry.example.com/team/image:1")
-    assert repository.read("Dockerfile").startswith("FROM registry.example.com/team/image:1\n")
+        render_typed(**stack._asdict())
+    assert render_typed(**stack._asdict(), base_image=OWN_IMAGE)["Dockerfile"].startswith(
+        f"FROM {OWN_IMAGE}\n".encode()
+    )
+
+
+def test_every_combination_has_exactly_its_files(rendered: list[Rendered]) -> None:
+    of_defaults = set(names(golden_path("defaults").read_text(encoding="utf-8")))
+    for each in rendered:
+        expected = of_defaults | ({"requirements-image.txt"} if each.has_framework() else set())
+        assert set(each.tree) == expected, str(each)
+
+
+def test_an_image_that_holds_the_framework_gets_only_the_rest(rendered: list[Rendered]) -> None:
+    for each in rendered:
+        inside = each.has_framework()
+        dockerfile = each.tree["Dockerfile"].decode()
+        assert dockerfile.startswith(f"FROM {each.answers['base_image']}\n")
+        assert ("COPY requirements-image.txt" in dockerfile) == inside, str(each)
+        assert ("COPY requirements.txt" in dockerfile) != inside, str(each)
+        assert ("pip check" in dockerfile) == inside, str(each)
+        assert (b"!requirements-image.txt" in each.tree[".dockerignore"]) == inside, str(each)
+        assert ("python3-venv" in dockerfile) == each.answers["base_image"].startswith("nvidia/cuda:"), str(each)
+
+
+def test_every_package_that_is_wanted_is_pinned_for_the_python(rendered: list[Rendered]) -> None:
+    for each in rendered:
+        pinned = each.tree["requirements.txt"].decode()
+        wanted = each.tree["requirements.in"].decode()
+        assert required_names(wanted, r"(\w[\w-]*)") <= required_names(pinned, r"([\w-]+)==\S+"), str(each)
+        assert f"Python {each.answers['python_version']}" in pinned, str(each)
+
+
+def test_every_file_is_tidy(files: list[File]) -> None:
+    texts = [file for file in files if not file.name.endswith(".png") and not file.name.startswith("tests/data/")]
+    assert {str(file): faults for file in texts if (faults := find_faults(file.content))} == {}
+
+
+def test_every_file_parses(files: list[File]) -> None:
+    parsers: dict[str, Callable[[bytes], object]] = {
+        ".json": json.loads,
+        ".png": check_picture,
+        ".py": ast.parse,
+        ".yaml": yaml.safe_load,
+        ".yml": yaml.safe_load,
+    }
+    if sys.version_info >= (3, 11):
+        import tomllib
+
+        parsers[".toml"] = lambda content: tomllib.loads(content.decode())
+    for file in files:
+        # test data may hold anything
+        if not file.name.startswith("tests/data/"):
+            try:
+                parsers.get(Path(file.name).suffix, bytes.decode)(file.content)
+            except (ValueError, SyntaxError, yaml.YAMLError) as error:
+                pytest.fail(f"{file}: {error}")
+
+
+def check_picture(content: bytes) -> None:
+    """Check that a picture is a PNG.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not content.startswith(b"\x89PNG\r\n\x1a\n"):
+        raise ValueError("no PNG")
+
+
+def test_no_section_is_empty(files: list[File]) -> None:
+    documents = [file for file in files if file.name.endswith(".md")]
+    assert {str(file): found for file in documents if (found := list(find_empty_sections(file.content.decode())))} == {}
+    for file in files:
+        if file.name.endswith((".yaml", ".yml")):
+            assert list(find_empty_values(yaml.safe_load(file.content))) == [], str(file)
+
+
+def find_empty_values(value: Any, path: str = "") -> Iterator[str]:
+    """Yield where in parsed YAML there is nothing."""
+    if value in (None, {}, []):
+        yield path
+    elif isinstance(value, (dict, list)):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from find_empty_values(inner, f"{path}.{key}")
+
+
+def test_no_other_framework_is_mentioned(rendered: list[Rendered]) -> None:
+    seen: set[tuple[str, str, bytes]] = set()
+    for each in rendered:
+        others = TRACES.keys() - RELATED[each.answers["framework"]]
+        for name, content in each.tree.items():
+            for other in others:
+                # the table of images in the README names what each image holds
+                text = re.sub(rb"^\| `.*\n", b"", content, flags=re.MULTILINE)
+                if (other, name, content) not in seen:
+                    text = text.replace(each.answers["base_image"].encode(), b"")
+                    found = TRACES[other].search(text)
+                    assert not found, f"{found} in {name} of {each}"
+                    seen.add((other, name, content))
+
+
+def test_the_python_is_clean_and_formatted(python_repositories: Path) -> None:
+    run_tool("ruff", "check", "--no-cache", python_repositories)
+    run_tool("ruff", "format", "--check", "--no-cache", python_repositories)
+
+
+def test_the_types_are_right(python_repositories: Path, tmp_path: Path) -> None:
+    for repository in sorted(python_repositories.iterdir()):
+        run_tool("mypy", "--cache-dir", tmp_path, ".", folder=repository)
+
+
+@pytest.mark.parametrize(("pattern", "tool"), LINTERS.values(), ids=LINTERS)
+def test_what_is_not_python_is_clean_too(files: list[File], tmp_path: Path, pattern: str, tool: list[str]) -> None:
+    found = [file for file in files if re.search(pattern, file.name)]
+    paths = [write(tmp_path / str(number) / file.name, file.content) for number, file in enumerate(found)]
+    assert paths
+    run_tool(*tool, *paths)
 
 
 def required_names(text: str, pattern: str) -> set[str]:

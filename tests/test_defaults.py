@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from repository import QUESTIONS, TEMPLATE, Repository
+from tidiness import find_faults
 
 if TYPE_CHECKING:
     from conftest import Bake
@@ -47,9 +48,6 @@ QUICK_TOUR = [
     "tests/test_model.py",
 ]
 
-#: A Jinja mark; two braces and a dot are Go's, in a command that the README shows.
-JINJA_MARK = re.compile(rb"\{\{(?!\.)|\{%|\{#")
-
 #: Longer than what `class_name` keeps, so that the generated lines are as long as they get.
 LONG_NAME = "A " + "Very " * 12 + "Long Name"
 
@@ -79,13 +77,8 @@ def test_there_are_at_least_five_cases_of_a_kind(defaults: Repository, folder: s
 
 
 @every_repository
-def test_no_jinja_is_left(bake: Bake, answers: dict[str, str]) -> None:
-    assert [name for name, content in bake(**answers).texts() if JINJA_MARK.search(content)] == []
-
-
-@every_repository
 def test_every_text_is_tidy(bake: Bake, answers: dict[str, str]) -> None:
-    assert {name: fault for name, content in bake(**answers).texts() if (fault := untidiness(content))} == {}
+    assert {name: faults for name, content in bake(**answers).texts() if (faults := find_faults(content))} == {}
 
 
 def test_the_runtime_is_rendered_byte_for_byte(defaults: Repository) -> None:
@@ -160,16 +153,3 @@ def test_every_question_and_choice_has_a_label(question: str) -> None:
 
 def test_there_are_no_labels_without_a_question() -> None:
     assert set(QUESTIONS["__prompts__"]) <= set(QUESTIONS)
-
-
-def untidiness(content: bytes) -> str:
-    """Say what is untidy about a text; nothing where it is tidy."""
-    faults = {
-        "no new line at the end": content and not content.endswith(b"\n"),
-        "blank lines at the end": content.endswith(b"\n\n"),
-        "white space at a line's end": re.search(rb"[ \t]$", content, re.MULTILINE),
-        "two blank lines or more": re.search(rb"\n\n\n\n", content),
-        "carriage return": b"\r" in content,
-        "tab": b"\t" in content,
-    }
-    return ", ".join(fault for fault, found in faults.items() if found)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
-from repository import ROOT, TEMPLATE, cookiecutter
+from repository import TEMPLATE, cookiecutter
 
 BREAKS = {
     "YAML": ("model.yaml", "inputs: [", "model.yaml: "),
@@ -18,18 +17,6 @@ BREAKS = {
 if sys.version_info >= (3, 11):
     # before it, Python has no parser of TOML
     BREAKS["TOML"] = ("pyproject.toml", "[tool", "pyproject.toml: ")
-
-
-@pytest.fixture
-def template(tmp_path: Path) -> Path:
-    """Return a copy of the template, to break."""
-    copy = tmp_path / "template"
-    copy.mkdir()
-    for name in ("cookiecutter.json", "local_extensions.py"):
-        shutil.copy(ROOT / name, copy)
-    for name in ("hooks", "templates", TEMPLATE.name):
-        shutil.copytree(ROOT / name, copy / name)
-    return copy
 
 
 @pytest.mark.parametrize(("name", "text", "message"), BREAKS.values(), ids=BREAKS)

@@ -213,7 +213,9 @@ def test_the_name_of_an_image_is_accepted(image: str) -> None:
     assert problems(base_image=image) == []
 
 
-@pytest.mark.parametrize("image", ["no image", "UPPER", "a:", ":tag", "a:tag:tag", "a//b", "/a", "a/", "-a", "$X"])
+@pytest.mark.parametrize(
+    "image", ["no image", "UPPER", "a:", ":tag", "a:tag:tag", "a//b", "/a", "a/", "-a", "$X", "a" * 99 + "@"]
+)
 @pytest.mark.parametrize("ending", ["", "@sha256:0", ":" + "t" * 129, "\nRUN b"])
 def test_what_is_no_name_of_an_image_is_refused(image: str, ending: str) -> None:
     (problem,) = problems(base_image=image + ending)
@@ -250,6 +252,15 @@ def test_answers_without_packages_are_refused_with_any_image(monkeypatch: pytest
         (problem,) = problems(framework="pytorch", base_image=image)
         assert problem.startswith("there is no set of packages for framework=pytorch")
         assert "framework=none python_version=3.12 accelerator=cpu image_registry=public" in problem
+
+
+def test_a_blank_image_is_refused_with_the_one_to_type() -> None:
+    assert problems(base_image=" ") == ["base_image is blank: type one such as python:3.12-slim-bookworm"]
+
+
+def test_a_text_that_is_too_long_is_refused() -> None:
+    assert problems(description="x" * 10_000) == []
+    assert problems(description="x" * 10_001) == ["description has 10001 characters: shorten it to 10000"]
 
 
 def test_what_would_do_is_suggested() -> None:

@@ -1,0 +1,102 @@
+"""What stands already in the folder that a repository is generated into.
+
+Cookiecutter loads this module by the name in `cookiecutter.json` (`_extensions`); the hooks use its filters.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cookiecutter.exceptions import FailedHookException
+from jinja2 import Environment, pass_environment
+from jinja2.ext import Extension
+
+Context = dict[str, Any]
+
+#: Hooks are rendered in the folder of the template. This module may be that of another version, under `cruft update`.
+TEMPLATE = Path("{{cookiecutter.model_slug}}")
+#: Where the first hook leaves its note for the last one.
+NOTE = "_existing_files"
+
+
+class ExistingFiles(Extension):
+    """The filters."""
+
+    def __init__(self, environment: Environment) -> None:
+        """Add the filters to Cookiecutter's environment."""
+        super().__init__(environment)
+        environment.filters.update(
+            note_existing_files=note_existing_files,
+            kept_files=kept_files,
+            file_names=file_names,
+        )
+
+
+@pass_environment
+def note_existing_files(environment: Environment, context: Context) -> str:
+    """Note which of the template's files are there before it is rendered.
+
+    Args:
+        environment: Cookiecutter's.
+        context: the answers; the note is added to them.
+
+    Returns:
+        Nothing, so that it can stand in a template.
+
+    Raises:
+        FailedHookException: something is in the way of a file.
+    """
+    folder = _folder(context)
+    if folder is None:
+        return ""
+    names = file_names(environment, context)
+    if obstacles := list(_find_obstacles(folder, names)):
+        lines = [f"The repository cannot be generated into {folder}:", *(f"  * {obstacle}" for obstacle in obstacles)]
+        raise FailedHookException("\n".join(lines))
+    context[NOTE] = {name: _modified(folder / name) for name in names if (folder / name).exists()}
+    return ""
+
+
+def kept_files(context: Context) -> list[str]:
+    """List the files that the note names and that were not written since; the note is taken away."""
+    folder = _folder(context)
+    note = context.pop(NOTE, {})
+    return [name for name, modified in note.items() if folder and _modified(folder / name) == modified]
+
+
+@pass_environment
+def file_names(environment: Environment, context: Context) -> list[str]:
+    """List the files that the template renders for the answers."""
+    paths = [Path(root, name).relative_to(TEMPLATE) for root, _, names in os.walk(TEMPLATE) for name in names]
+    names = (_render(environment, path.as_posix(), context) for path in paths)
+    # Cookiecutter leaves out a file whose name comes out empty
+    return sorted(name for name in names if name and not name.endswith("/"))
+
+
+def _render(environment: Environment, name: str, context: Context) -> str:
+    return environment.from_string(name).render(cookiecutter=context) if "{" in name else name
+
+
+def _folder(context: Context) -> Path | None:
+    """Return the folder of the repository; None under cruft, which does not tell it and never keeps a file."""
+    return Path(context["_output_dir"], context["model_slug"]) if "_output_dir" in context else None
+
+
+def _find_obstacles(folder: Path, names: list[str]) -> Iterator[str]:
+    if not folder.is_dir():
+        yield f"{folder.name} is a file: move it away"
+        return
+    for parent in sorted({parent for name in names for parent in Path(name).parents}):
+        path = folder / parent
+        if os.path.lexists(path) and not path.is_dir():
+            yield f"{parent} has to be a folder, and is none: move it away"
+    for name in names:
+        if (folder / name).is_symlink() and not (folder / name).exists():
+            yield f"{name} is a link to nothing: remove it"
+
+
+def _modified(path: Path) -> int:
+    return path.stat().st_mtime_ns

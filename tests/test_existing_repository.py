@@ -1,0 +1,206 @@
+"""Rendering into a repository that is there already, with the real command and the real Git."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from commands import run
+from repository import ROOT, TEMPLATE, Repository, cookiecutter
+
+NAME = "leaf-finder"
+ADD = ("--no-input", "--overwrite-if-exists", "--skip-if-file-exists", f"model_slug={NAME}")
+
+#: What the user has: files that the template has too, and others, each of which a check of the template would reject.
+THEIRS = {
+    "README.md": "# Mine {{ cookiecutter.author }}\n",
+    "model.yaml": "broken: [",
+    "entrypoint.sh": "echo not executable",
+    "app.py": "def",
+    "pyproject.toml": "[tool",
+    "requirements.txt": "",
+    "asset_bundle/0.1.0/assets/imgs/image_card.png": "no picture",
+    "tests/test_model.py": "import unittest  \r\n",
+    "tests/test_mine.py": "{% raw %}",
+    "tests/data/examples/black/input.txt": "mine",
+    "flask_psc_model/routes.py": "raise SystemExit(1)",
+    "flask_psc_model/mine.py": "{# not a comment #} def",
+    "flask_psc_model/cli/mine.py": "my = 'own'\n",
+    "notes/a b.json": "{",
+    ".gitignore": "*.log\n",
+    "server.log": "ignored",
+}
+
+
+class State(NamedTuple):
+    """All of a file that must not change."""
+
+    content: bytes
+    mode: int
+    modified: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> State:
+        """Look at a file."""
+        status = path.stat()
+        return cls(path.read_bytes(), status.st_mode, status.st_mtime_ns, status.st_ino)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run Git with an identity of its own, whatever the settings of this machine."""
+    identity = ("-c", "user.name=Ann", "-c", "user.email=ann@example.com", "-c", "commit.gpgsign=false")
+    return run(["git", *identity, "-C", folder, *arguments])
+
+
+def states(folder: Path, names: list[str]) -> dict[str, State]:
+    """Look at some files."""
+    return {name: State.of(folder / name) for name in names}
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Path:
+    """Return a user's repository with a history."""
+    folder = tmp_path / "output" / NAME
+    for name, text in THEIRS.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8", newline="")
+    (folder / "README.md").chmod(0o600)
+    (folder / "notes" / "run.sh").symlink_to("../entrypoint.sh")
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "Find leaves")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """Return what the same answers give in an empty folder."""
+    folder = tmp_path_factory.mktemp("fresh")
+    result = cookiecutter(folder, *ADD)
+    assert result.returncode == 0, result.stderr
+    assert "were kept" not in result.stdout
+    return Repository(folder / NAME)
+
+
+def add(folder: Path, *arguments: str, template: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Render into a user's repository as the README says."""
+    return cookiecutter(folder.parent, *ADD, *arguments, template=template)
+
+
+def kept(output: str) -> list[str]:
+    """Return the files that the command says it kept."""
+    return [line[2:] for line in output.partition("were kept as they are:\n\n")[2].partition("\n\n")[0].splitlines()]
+
+
+def test_what_is_missing_is_added_and_nothing_else_is_changed(theirs: Path, fresh: Repository) -> None:
+    before, history = states(theirs, list(THEIRS)), git(theirs, "log", "--format=%H")
+    result = add(theirs)
+    assert result.returncode == 0, result.stderr
+    assert states(theirs, list(THEIRS)) == before
+    assert git(theirs, "log", "--format=%H") == history
+    added = set(fresh.files()) - set(THEIRS)
+    status = git(theirs, "-c", "core.quotePath=false", "status", "--porcelain", "--untracked-files=all")
+    assert set(status.splitlines()) == {f"?? {name}" for name in added}
+    assert [name for name in added if State.of(theirs / name)[:2] != State.of(fresh.path / name)[:2]] == []
+
+
+def test_what_was_kept_is_listed(theirs: Path, fresh: Repository) -> None:
+    assert kept(add(theirs).stdout) == sorted(set(fresh.files()) & set(THEIRS))
+
+
+def test_a_second_time_adds_nothing_and_changes_nothing(theirs: Path, fresh: Repository) -> None:
+    add(theirs)
+    names = list(Repository(theirs).files())
+    before = states(theirs, names)
+    result = add(theirs, "description=another", "python_version=3.11")
+    assert result.returncode == 0, result.stderr
+    assert states(theirs, list(Repository(theirs).files())) == before
+    assert kept(result.stdout) == list(fresh.files())
+
+
+def test_a_file_of_theirs_that_these_answers_do_not_have_is_none_of_the_templates(theirs: Path) -> None:
+    (theirs / "requirements-image.txt").write_text("{{ mine", encoding="utf-8")
+    result = add(theirs)
+    assert result.returncode == 0, result.stderr
+    assert "requirements-image.txt" not in kept(result.stdout)
+    inside = ("framework=pytorch", "python_version=3.8", "accelerator=cuda", "image_registry=modzy")
+    assert "requirements-image.txt" in kept(add(theirs, *inside).stdout)
+    assert (theirs / "requirements-image.txt").read_text(encoding="utf-8") == "{{ mine"
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "broken.yaml"])
+def test_a_failing_check_changes_and_deletes_nothing_of_theirs(template: Path, theirs: Path, name: str) -> None:
+    (template / TEMPLATE.name / name).write_text("key: [{% raw %}{{ x }}{% endraw %}", encoding="utf-8")
+    before = states(theirs, list(THEIRS))
+    result = add(theirs, template=template)
+    assert result.returncode == 1
+    assert f"{name}: holds Jinja" in result.stderr
+    assert states(theirs, list(THEIRS)) == before
+    assert git(theirs, "status", "--porcelain", "--untracked-files=no") == ""
+
+
+def test_a_refusal_changes_and_deletes_nothing_of_theirs(theirs: Path) -> None:
+    before = states(theirs, list(THEIRS))
+    assert add(theirs, "base_image=no image").returncode == 1
+    assert states(theirs, list(THEIRS)) == before
+    assert git(theirs, "status", "--porcelain") == ""
+
+
+def test_what_is_in_the_way_is_told_before_a_file_is_written(tmp_path: Path) -> None:
+    folder = tmp_path / "output" / NAME
+    folder.mkdir(parents=True)
+    (folder / "tests").write_text("a file", encoding="utf-8")
+    (folder / "README.md").symlink_to("docs/README.md")
+    result = add(folder)
+    assert result.returncode == 1
+    lines = result.stdout.splitlines()
+    assert lines[-3:] == [
+        f"The repository cannot be generated into {folder}:",
+        "  * tests has to be a folder, and is none: move it away",
+        "  * README.md is a link to nothing: remove it",
+    ]
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "tests"]
+
+
+def test_a_file_in_place_of_the_repository_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "output" / NAME
+    folder.parent.mkdir()
+    folder.write_text("a file", encoding="utf-8")
+    result = add(folder)
+    assert result.returncode == 1
+    assert result.stdout.endswith(f"  * {NAME} is a file: move it away\n")
+    assert folder.read_text(encoding="utf-8") == "a file"
+
+
+def test_a_folder_of_theirs_in_place_of_a_file_is_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "output" / NAME
+    (folder / "Dockerfile").mkdir(parents=True)
+    result = add(folder)
+    assert result.returncode == 0, result.stderr
+    assert kept(result.stdout) == ["Dockerfile"]
+    assert list((folder / "Dockerfile").iterdir()) == []
+
+
+def test_what_is_overwritten_is_not_said_to_be_kept(theirs: Path, fresh: Repository) -> None:
+    result = cookiecutter(theirs.parent, "--no-input", "--overwrite-if-exists", f"model_slug={NAME}")
+    assert result.returncode == 0, result.stderr
+    assert "were kept" not in result.stdout
+    for name in fresh.files():
+        assert (theirs / name).read_bytes() == (fresh.path / name).read_bytes()
+
+
+def test_a_replay_can_be_added_too(theirs: Path) -> None:
+    add(theirs)
+    saved = theirs.parent.with_name("output.replay") / f"{ROOT.name}.json"
+    assert "_existing_files" not in json.loads(saved.read_text(encoding="utf-8"))["cookiecutter"]
+    shutil.rmtree(theirs / "asset_bundle")
+    result = cookiecutter(theirs.parent, "--replay-file", saved, "--overwrite-if-exists", "--skip-if-file-exists")
+    assert result.returncode == 0, result.stderr
+    assert "README.md" in kept(result.stdout)
+    assert "asset_bundle/README.md" not in kept(result.stdout)
+    assert (theirs / "asset_bundle" / "README.md").exists()
