@@ -1,5 +1,6 @@
 """Containers of an image, started as the platform starts them."""
 
+import contextlib
 import json
 import os
 import socket
@@ -40,7 +41,7 @@ class ServerUnreachable(Exception):
 
 
 class ContainerExited(ServerUnreachable):
-    """The container has exited."""
+    """The container did not start, or has exited."""
 
 
 class NotListening(ServerUnreachable):
@@ -129,21 +130,19 @@ class Engine:
         return dict(json.loads(output)[0])
 
     def remove_folder(self, folder: str, image: str) -> None:
-        """Remove a folder with files that belong to a container's users.
+        """Remove a folder with files that belong to users of a container, if possible.
 
         A user of this machine may not remove them, but root in a container may.
 
         Args:
             folder: its path on this machine.
-            image: has the command `rm`.
-
-        Raises:
-            EngineError: it could not be removed.
+            image: may have the command `rm`.
         """
         parent, name = os.path.split(folder)
-        volume = "{}:{}:z".format(parent, MOUNT_POINT)
-        command = ["rm", "--volume", volume, image, "-rf", MOUNT_POINT + "/" + name]
-        self.call("run", "--rm", "--user", "0", "--entrypoint", *command)
+        command = ["run", "--rm", "--user", "0", "--entrypoint", "rm"]
+        command += ["--volume", "{}:{}:z".format(parent, MOUNT_POINT)]
+        with contextlib.suppress(EngineError):
+            self.call(*command + [image, "-rf", MOUNT_POINT + "/" + name])
 
     def _finish(
         self, process: "subprocess.Popen[str]", arguments: Sequence[str]
@@ -173,6 +172,7 @@ class Container:
 
     Attributes:
         name: of the container.
+        image_config: the image's `Cmd`, `Entrypoint`, `Env`, `User` and the like.
         options: those of `docker run`, without `--detach` and `--name`.
         port: that the server has to listen on in the container.
         client: sends the server requests, once the container runs.
@@ -203,7 +203,8 @@ class Container:
         self.image = image
         self.limits = limits
         self.name = "psc-" + uuid.uuid4().hex[:12]
-        self.port = choose_port(engine.inspect_image(image))
+        self.image_config = dict(engine.inspect_image(image)["Config"])
+        self.port = choose_port(self.image_config)
         self.options = self._limit_resources()
         self.options += ["--env", _PORT_VARIABLE.format(self.port)]
         self.options += ["--publish", "127.0.0.1::{}".format(self.port)]
@@ -228,11 +229,14 @@ class Container:
         """Start the container, without waiting for its server to listen.
 
         Raises:
-            EngineError: the engine cannot start it.
+            ContainerExited: the engine could not start it.
+            EngineError: the container is gone.
         """
-        self.engine.call(
-            "run", "--detach", "--name", self.name, *self.options + [self.image]
-        )
+        command = ["run", "--detach", "--name", self.name]
+        try:
+            self.engine.call(*command + self.options + [self.image])
+        except EngineError as error:
+            raise ContainerExited(str(error)) from error
         ports = self.inspect()["NetworkSettings"].get("Ports") or {}
         bindings = ports.get("{}/tcp".format(self.port))
         # one that has exited at once has no port any more
@@ -252,9 +256,9 @@ class Container:
         """
         deadline = time.monotonic() + self.limits.status_timeout
         while True:
-            code = self.get_exit_code()
-            if code is not None:
-                raise ContainerExited("the container exited with code {}".format(code))
+            exit = self.describe_exit()
+            if exit:
+                raise ContainerExited(exit)
             left = deadline - time.monotonic()
             try:
                 return Client(self.client.url, max(left, POLL_SECONDS)).get("/status")
@@ -276,6 +280,14 @@ class Container:
         """Return the exit code of the container, None while it runs."""
         state = self.inspect()["State"]
         return None if state["Running"] else int(state["ExitCode"])
+
+    def describe_exit(self) -> str:
+        """Say how the container has exited; nothing while it runs."""
+        state = self.inspect()["State"]
+        if state["Running"]:
+            return ""
+        reason = ", out of memory" if state.get("OOMKilled") else ""
+        return "the container exited with code {}{}".format(state["ExitCode"], reason)
 
     def wait(self, seconds: float) -> Optional[int]:
         """Wait until the container has exited, and return its exit code.
@@ -316,7 +328,10 @@ class Container:
         within = "within {:g} s".format(self.limits.status_timeout)
         if isinstance(getattr(error, "reason", error), socket.timeout):
             return NoAnswer("no answer " + within)
-        return NotListening("nothing listens on port {} {}".format(self.port, within))
+        return NotListening(
+            "nothing listens on port {} {}; the server should take it from the variable"
+            " PSC_MODEL_PORT, and listen on 0.0.0.0".format(self.port, within)
+        )
 
     def _limit_resources(self) -> List[str]:
         options = []
@@ -330,13 +345,13 @@ class Container:
         return options
 
 
-def choose_port(image: Dict[str, Any]) -> int:
+def choose_port(image_config: Dict[str, Any]) -> int:
     """Choose a port for the server that is not the one that its image names.
 
     Args:
-        image: what `Engine.inspect_image` returns.
+        image_config: with the variables of the image as `Env`.
     """
-    variables = image["Config"].get("Env") or []
+    variables = image_config.get("Env") or []
     free = [port for port in PORTS if _PORT_VARIABLE.format(port) not in variables]
     return free[0]
 

@@ -80,8 +80,13 @@ class SharedFolder:
         shutil.rmtree(self._home, ignore_errors=True)
         if self._remove_others and os.path.exists(self.path):
             self._remove_others(self.path)
+            shutil.rmtree(self._home, ignore_errors=True)
         if os.path.exists(self._home):
-            shutil.rmtree(self._home)
+            raise OSError(
+                "{0} holds files of another user: remove it with `sudo rm -r {0}`".format(
+                    self._home
+                )
+            )
 
 
 class SharedJob:
@@ -137,6 +142,13 @@ class SharedJob:
             raise OSError(
                 "{} is readable for the server's user only".format(name)
             ) from error
+
+    def remove_output(self, name: str) -> None:
+        """Remove an output file, if it is there and in a folder that is not closed."""
+        try:
+            os.remove(os.path.join(self.output_folder, name))
+        except (FileNotFoundError, PermissionError):
+            pass
 
 
 def write_open_file(path: str, data: bytes) -> None:
