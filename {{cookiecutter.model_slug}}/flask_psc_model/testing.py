@@ -8,6 +8,13 @@ from unittest import mock
 
 from werkzeug.http import HTTP_STATUS_CODES
 
+from .cases import (  # noqa: F401 - tests of models import find_case_file from here
+    MESSAGE_FILENAME,
+    Case,
+    check_filenames,
+    find_case_file,
+    list_cases,
+)
 from .client import Client
 from .live_server import LiveServer
 from .loading import as_list, import_object
@@ -168,7 +175,7 @@ class AutoAppTestCase(AppTestCase):
     """
 
     text_encoding = "utf-8"
-    error_message_filename = "message.txt"
+    error_message_filename = MESSAGE_FILENAME
     input_filenames: Union[str, List[str], None] = None
     output_filenames: Union[str, List[str], None] = None
 
@@ -202,7 +209,7 @@ class AutoAppTestCase(AppTestCase):
             folder: holds one folder a case, with its input and output files.
         """
         for case in self._find_cases(folder):
-            with self.subTest(case=case):
+            with self.subTest(case=case.folder):
                 response, *actual = self.run_test_job(*self._read_inputs(case))
                 self.assertSuccessResponse(response)
                 expected = [
@@ -231,7 +238,7 @@ class AutoAppTestCase(AppTestCase):
                 `error_message_filename`.
         """
         for case in self._find_cases(folder):
-            with self.subTest(case=case):
+            with self.subTest(case=case.folder):
                 expected = self._read_expected(case, self.error_message_filename)
                 response = self.run_test_job(*self._read_inputs(case))[0]
                 self.assertValidationErrorResponse(response)
@@ -245,28 +252,24 @@ class AutoAppTestCase(AppTestCase):
         self.assertTrue(expected, "the expected message is blank, which anything has")
         self.assertIn(expected.lower(), actual.lower())
 
-    def _find_cases(self, folder: str) -> List[str]:
-        self._check_filenames()
-        cases = [
-            os.path.join(folder, name)
-            for name in sorted(os.listdir(folder))
-            if os.path.isdir(os.path.join(folder, name)) and name[0] != "."
-        ]
+    def _find_cases(self, folder: str) -> List[Case]:
+        names = self._get_filenames("input_filenames")
+        names += self._get_filenames("output_filenames")
+        check_filenames(names, self.error_message_filename)
+        cases = list_cases(folder)
         self.assertTrue(cases, "there are no case folders in {}".format(folder))
         return cases
 
-    def _read_inputs(self, case: str) -> List[Optional[bytes]]:
-        paths = [
-            find_case_file(case, name)
-            for name in self._get_filenames("input_filenames")
-        ]
-        return [None if path is None else _read(path) for path in paths]
+    def _read_inputs(self, case: Case) -> List[Optional[bytes]]:
+        names = self._get_filenames("input_filenames")
+        inputs = case.read_inputs(names)
+        return [inputs[name] for name in names]
 
-    def _read_expected(self, case: str, name: str) -> bytes:
-        path = find_case_file(case, name)
-        if path is None:
-            self.fail("there is no {} in the case {}".format(name, case))
-        return _read(path)
+    def _read_expected(self, case: Case, name: str) -> bytes:
+        try:
+            return case.read_expected(name)
+        except FileNotFoundError as error:
+            raise self.failureException(str(error)) from None
 
     def _get_filenames(self, attribute: str) -> List[str]:
         names = getattr(self, attribute)
@@ -282,26 +285,6 @@ class AutoAppTestCase(AppTestCase):
                 )
             )
         return as_list(names)
-
-    def _check_filenames(self) -> None:
-        names = [self.error_message_filename]
-        names += self._get_filenames("input_filenames")
-        names += self._get_filenames("output_filenames")
-        seen: Dict[str, str] = {}
-        for name in names:
-            stem = os.path.splitext(name)[0]
-            if stem in seen:
-                raise ValueError(
-                    "the files {} and {} cannot be told apart without their extension:"
-                    " rename one of them{}".format(
-                        seen[stem],
-                        name,
-                        ", or set error_message_filename"
-                        if seen[stem] == self.error_message_filename
-                        else "",
-                    )
-                )
-            seen[stem] = name
 
 
 class LiveAppTestCase(AutoAppTestCase):
@@ -341,36 +324,6 @@ class LiveAppTestCase(AutoAppTestCase):
         with self.make_server() as server:
             self.assertAcceptedResponse(server.client.post("/shutdown"))
             self.assertEqual(server.wait(), 0, "the exit code should be 0")
-
-
-def find_case_file(case: str, name: str) -> Optional[str]:
-    """Find the file of a case that stands for a model's file.
-
-    Args:
-        case: the folder of the case.
-        name: of the model's file, such as `input.txt`.
-
-    Returns:
-        The path of `input.txt`, `input`, or the one file in a folder of either name;
-        None where there is none of these.
-
-    Raises:
-        ValueError: there are several files in such a folder.
-    """
-    for candidate in (name, os.path.splitext(name)[0]):
-        path = os.path.join(case, candidate)
-        if os.path.isfile(path):
-            return path
-        if os.path.isdir(path):
-            files = [each for each in sorted(os.listdir(path)) if each[0] != "."]
-            if len(files) != 1:
-                raise ValueError(
-                    "the folder {} should hold one file, not {}".format(
-                        path, len(files)
-                    )
-                )
-            return os.path.join(path, files[0])
-    return None
 
 
 def _read(path: str) -> bytes:

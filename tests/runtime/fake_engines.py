@@ -1,0 +1,118 @@
+"""A container engine that starts nothing, and says what a test wants."""
+
+import json
+import os
+import sys
+
+#: What `docker` is on the path of a test. Its folder holds, where a test or a command
+#: of the engine has put it there:
+#:
+#:   calls        the arguments of each call, a list in JSON on each line
+#:   containers/  a file for each container that has not been removed
+#:   state        the State and the host's port of every container, as JSON
+#:   log          what every container has written
+#:   hold         makes `run` wait until it is gone; `held` says that it waits
+#:   broken       makes every call fail
+#:
+#: There is no image `missing`, and `refused` has no command.
+SCRIPT = """#!{python}
+import json, os, sys, time
+
+HOME = {home!r}
+args = sys.argv[1:]
+
+
+def path(*names):
+    return os.path.join(HOME, *names)
+
+
+def fail(message):
+    sys.exit("Error: " + message)
+
+
+with open(path("calls"), "a") as file:
+    file.write(json.dumps(args) + "\\n")
+if os.path.exists(path("broken")):
+    fail("is the\\ndaemon running?")
+if args[:2] == ["image", "inspect"]:
+    if args[2] == "missing":
+        fail("No such image: missing")
+    env = ["PATH=/bin", "PSC_MODEL_PORT=9180"]
+    print(json.dumps([{{"Config": {{"Env": env, "Cmd": ["./serve"], "User": "7"}}}}]))
+elif args[:2] == ["run", "--detach"]:
+    if os.path.exists(path("hold")):
+        open(path("held"), "w").close()
+        while os.path.exists(path("hold")):
+            time.sleep(0.01)
+    if args[-1] == "refused":
+        fail("no command specified")
+    open(path("containers", args[args.index("--name") + 1]), "w").close()
+elif args[:2] == ["container", "inspect"]:
+    with open(path("state")) as file:
+        state, port = json.load(file)
+    ports = {{"9181/tcp": [{{"HostPort": str(port)}}]}} if port else {{}}
+    print(json.dumps([{{"State": state, "NetworkSettings": {{"Ports": ports}}}}]))
+elif args[0] == "logs":
+    with open(path("log")) as file:
+        sys.stderr.write(file.read())
+elif args[0] == "rm":
+    os.remove(path("containers", args[-1]))
+elif args[0] == "ps":
+    print("\\n".join(os.listdir(path("containers"))))
+"""
+
+
+class FakeEngine:
+    """The engine, in a folder of its own.
+
+    Attributes:
+        command: the path of its `docker`.
+        folder: of the command, which goes into PATH.
+    """
+
+    def __init__(self, folder):
+        self.home = str(folder)
+        self.folder = os.path.join(self.home, "bin")
+        self.command = os.path.join(self.folder, "docker")
+        os.makedirs(self.folder)
+        os.mkdir(self.path("containers"))
+        with open(self.command, "w") as file:
+            file.write(SCRIPT.format(python=sys.executable, home=self.home))
+        os.chmod(self.command, 0o755)
+        self.write("log", "")
+        self.write("calls", "")
+        self.say(None)
+
+    def path(self, *names):
+        """Return the path of a file of the engine."""
+        return os.path.join(self.home, *names)
+
+    def write(self, name, text):
+        """Write a file of the engine."""
+        with open(self.path(name), "w") as file:
+            file.write(text)
+
+    def say(self, port, exit_code=None, out_of_memory=False):
+        """Say what every container is like.
+
+        Args:
+            port: of 127.0.0.1, where it is to be found.
+            exit_code: of one that has exited; None for one that runs.
+            out_of_memory: why it has exited.
+        """
+        state = {
+            "Running": exit_code is None,
+            "ExitCode": exit_code or 0,
+            "OOMKilled": out_of_memory,
+        }
+        self.write("state", json.dumps([state, port]))
+
+    def calls(self, command):
+        """Return the arguments of every call of a command, such as `run`."""
+        with open(self.path("calls")) as file:
+            calls = [json.loads(line) for line in file]
+        return [call for call in calls if call[0] == command]
+
+    def containers(self):
+        """Return the names of the containers that have not been removed."""
+        return os.listdir(self.path("containers"))

@@ -1,0 +1,396 @@
+"""The command `python -m flask_psc_model.cli.check_container`, without an engine.
+
+`tests/containers` in this repository has the tests with one.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+from flask_psc_model.client import Client
+from flask_psc_model.conformance import container_checks
+from flask_psc_model.conformance.checks import CHECKS, choose_checks
+from flask_psc_model.conformance.inspection import Inspection
+from flask_psc_model.conformance.report import Report
+from flask_psc_model.conformance.target import ModelCases
+from flask_psc_model.limits import Limits
+from flask_psc_model.metadata import load_metadata
+
+from .commands import run_python
+from .fake_engines import FakeEngine
+from .processes import wait_until
+from .template import TEMPLATE
+from .tiny_servers import TINY, serve_tiny
+from .web_servers import answer_with
+
+#: The checks that need no container.
+SERVER_CHECKS = {check.name for check in CHECKS if not check.needs_container}
+
+
+@pytest.fixture
+def engine(tmp_path):
+    """Return a fake engine."""
+    return FakeEngine(tmp_path / "engine")
+
+
+@pytest.fixture
+def model(tmp_path):
+    """Return a copy of the model's files, to change them."""
+    return shutil.copytree(TINY, str(tmp_path / "model"))
+
+
+def inspect_server(url, *names, folder=TINY, **options):
+    """Make checks of a running server, and return the report."""
+    metadata = load_metadata(folder)
+    cases = ModelCases(os.path.join(folder, "tests", "data"), metadata)
+    report = Report(url, True)
+    limits = Limits.load(folder)
+    checks = choose_checks(names)
+    Inspection(checks, cases, limits, report, **options).inspect_server(url)
+    return report
+
+
+def checks_of(report, *verdicts):
+    """Return the names of the checks with a verdict."""
+    return {each.check for each in report.results if each.verdict in verdicts}
+
+
+def check_container(*args, engine=None, model=TINY, **variables):
+    """Run the command, to its end."""
+    command = ("-m", "flask_psc_model.cli.check_container", "--metadata", model)
+    variables.setdefault("PATH", engine.folder if engine else os.environ["PATH"])
+    return run_python(*command + args, folder=TEMPLATE, **variables)
+
+
+def check_error(ending, *texts):
+    """Check that nothing could be checked, and that one line says why."""
+    assert ending.code == 2, ending
+    [line] = ending.errors.splitlines()
+    assert line.startswith("error: ")
+    for text in texts:
+        assert text in line
+
+
+# --- the checks of a running server ----------------------------------------------
+
+
+def test_a_server_that_keeps_the_specification_passes_every_check():
+    with serve_tiny() as url:
+        report = inspect_server(url)
+        assert Client(url).get("/status").status_code == 200
+    assert {each.verdict for each in report.results} == {"passed"}
+    assert checks_of(report, "passed") == SERVER_CHECKS
+    subjects = [each.subject for each in report.results if each.check == "examples"]
+    assert subjects == ["two-lines", "word"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "status",
+        "examples",
+        "validation-errors",
+        "validation-errors/message",
+        "malformed-jobs",
+        "media-type",
+        "missing-input",
+        "response-object",
+        "response-object/code",
+        "fresh-output",
+        "same-job-twice",
+    ],
+)
+def test_a_fault_is_caught_by_the_check_that_is_named_after_it(fault):
+    check = fault.split("/")[0]
+    with serve_tiny(fault) as url:
+        report = inspect_server(url)
+    assert report.has_failed()
+    assert checks_of(report, "failed") == {check}
+    assert checks_of(report, "advice") <= {check}
+
+
+@pytest.mark.parametrize("check", ["parallel-jobs", "status-during-run"])
+def test_a_fault_against_our_standards_is_advice(check, monkeypatch):
+    monkeypatch.setattr(container_checks, "PROMPT_SECONDS", 0.2)
+    with serve_tiny(check) as url:
+        report = inspect_server(url, check)
+    assert not report.has_failed()
+    assert checks_of(report, "advice") == {check}
+
+
+def test_a_status_that_is_not_good_leaves_out_the_rest():
+    with serve_tiny("status") as url:
+        report = inspect_server(url, "examples", "media-type")
+    assert [(each.check, each.verdict) for each in report.results] == [
+        ("status", "failed"),
+        ("examples", "left out"),
+        ("media-type", "left out"),
+    ]
+    assert "500: no weights" in report.results[0].came
+
+
+def test_a_model_without_a_refusal_is_not_checked_for_it(model):
+    shutil.rmtree(os.path.join(model, "tests", "data", "validation-error"))
+    with serve_tiny() as url:
+        report = inspect_server(url, folder=model)
+    assert checks_of(report, "left out") == {"validation-errors"}
+    assert not report.has_failed()
+
+
+def test_numbers_may_differ_by_the_tolerance(model):
+    path = os.path.join(model, "tests", "data", "examples", "word", "results.json")
+    with open(path, "w") as file:
+        json.dump({"text": "HELLO", "length": 5.01}, file)
+    with serve_tiny() as url:
+        assert inspect_server(url, "examples", folder=model).has_failed()
+        report = inspect_server(url, "examples", folder=model, tolerance=0.01)
+    assert not report.has_failed()
+
+
+def test_a_run_that_cannot_be_held_up_is_not_checked():
+    answers = {
+        "GET /status": (200, "ready"),
+        "POST /run": (400, "a pipe is no file"),
+    }
+    with answer_with(answers) as (url, _):
+        report = inspect_server(url, "status-during-run")
+    [result] = report.results
+    assert result.verdict == "left out"
+    assert "it ended with 400: a pipe is no file" in result.came
+
+
+def test_every_answer_that_is_not_the_response_object_is_told_with_its_fault():
+    def body(**changes):
+        content = {"statusCode": 404, "status": "Not Found", "message": "gone"}
+        return json.dumps(dict(content, **changes)).encode()
+
+    good = {"GET /status": (200, "ready")}
+    bad = {
+        "GET /run": (404, body(statusCode="404")),
+        "POST /run": (404, body(message=" ")),
+        "POST /status": (404, body(status=7)),
+        "GET /no-such-route": (404, b"[]"),
+        "POST /no-such-route": (404, b"<h1>"),
+    }
+    with answer_with(dict(good, **bad)) as (url, _):
+        report = inspect_server(url, "response-object")
+    came = {each.subject: each.came for each in report.results}
+    assert "\"statusCode\" is '404'" in came["GET /run"]
+    assert "\"message\" is ' '" in came["POST /run"]
+    assert '"status" is 7' in came["POST /status"]
+    for subject in ("GET /no-such-route", "POST /no-such-route"):
+        assert "not a JSON object" in came[subject]
+    with answer_with(good, "text/plain") as (url, _):
+        report = inspect_server(url, "response-object")
+    assert "content type 'text/plain'" in report.results[0].came
+
+
+# --- the command -----------------------------------------------------------------
+
+
+def test_the_exit_status_and_a_line_tell_each_result():
+    with serve_tiny("media-type") as url:
+        ending = check_container("--url", url, "--only", "media-type,examples")
+    assert ending.code == 1
+    lines = ending.output.splitlines()
+    assert lines[0] == (
+        "ok        examples/two-lines: expected 200, and results.json as in the case;"
+        " came that [HTTP API specification: run]"
+    )
+    assert lines[2] == (
+        "FAIL      media-type/text/plain: expected 415; came 400: expected JSON"
+        " [HTTP API specification: run]"
+    )
+    assert lines[-1].endswith(": 2 passed, 2 failed, 0 advice, 0 left out")
+    assert "\x1b" not in ending.output
+
+
+def test_checks_can_be_named_several_times():
+    with serve_tiny("media-type") as url:
+        args = ["--url", url, "--only", "missing-input", "--only", " status, examples"]
+        ending = check_container(*args)
+    assert ending.code == 0, ending
+    assert "media-type" not in ending.output
+    assert ending.output.count("missing-input/") == 2
+
+
+def test_the_report_comes_as_json_and_as_junit_xml(tmp_path):
+    path = str(tmp_path / "junit.xml")
+    with serve_tiny("media-type") as url:
+        args = ["--url", url, "--only", "media-type,status", "--json", "--report", path]
+        ending = check_container(*args)
+    report = json.loads(ending.output)
+    assert not report["passed"]
+    assert report["counts"] == {"passed": 1, "failed": 2, "advice": 0, "left out": 0}
+    assert report["results"][1]["check"] == "media-type"
+    assert report["results"][1]["came"] == "400: expected JSON"
+    [suite] = ElementTree.parse(path).getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "2")
+    messages = [failure.get("message") for failure in suite.iter("failure")]
+    assert "expected 415; came 400: expected JSON" in messages[0]
+    assert "FAIL" in ending.errors
+
+
+def test_help_names_every_check():
+    ending = check_container("--help")
+    assert ending.code == 0
+    for check in CHECKS:
+        assert "  {} ".format(check.name) in ending.output
+
+
+def test_nothing_to_check_is_an_error():
+    check_error(check_container(), "name an image, or a running server with --url")
+    check_error(
+        check_container("model", "--url", "http://localhost:1"), "name an image"
+    )
+
+
+def test_no_engine_is_an_error(tmp_path):
+    check_error(check_container("model", PATH=str(tmp_path)), "docker", "--engine")
+
+
+def test_an_engine_that_does_not_run_is_an_error(engine):
+    engine.write("broken", "")
+    check_error(check_container("model", engine=engine), "is the daemon running?")
+
+
+def test_another_engine_can_be_named(engine):
+    os.rename(engine.command, os.path.join(engine.folder, "podman"))
+    ending = check_container("missing", "--engine", "podman", engine=engine)
+    check_error(ending, "there is no image missing here", "podman build -t missing .")
+
+
+def test_no_image_is_an_error(engine):
+    check_error(check_container("missing", engine=engine), "no image missing")
+
+
+def test_no_server_is_an_error():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = "http://127.0.0.1:{}".format(closed.getsockname()[1])
+        check_error(check_container("--url", url), "no answer from " + url)
+
+
+def test_no_check_of_that_name_is_an_error():
+    ending = check_container("model", "--only", "examples,exmaples")
+    check_error(ending, "there is no check exmaples; there are: command, port")
+
+
+def test_no_data_is_an_error(model, tmp_path):
+    nowhere = str(tmp_path / "nowhere")
+    check_error(
+        check_container("model", "--data", nowhere), "no data folder " + nowhere
+    )
+    check_error(check_container("model", model=nowhere), "no file or folder " + nowhere)
+    data = os.path.join(model, "tests", "data")
+    os.remove(os.path.join(data, "examples", "word", "results.json"))
+    check_error(check_container("model", model=model), "no results.json in the case")
+    shutil.rmtree(os.path.join(data, "examples"))
+    check_error(check_container("model", model=model), "there is no case in " + data)
+
+
+def test_a_wrong_model_yaml_is_an_error(model):
+    path = os.path.join(model, "model.yaml")
+    with open(path, "a") as file:
+        file.write("  run: soon\n")
+    check_error(check_container("model", model=model), path, "timeout.run", "soon")
+    with open(path, "w") as file:
+        file.write("outputs: {results.json: {}}\n")
+    check_error(check_container("model", model=model), "model.yaml names no inputs")
+
+
+def test_a_report_that_cannot_be_written_is_an_error(tmp_path):
+    path = str(tmp_path / "nowhere" / "junit.xml")
+    with serve_tiny() as url:
+        ending = check_container("--url", url, "--only", "status", "--report", path)
+    assert ending.code == 2
+    assert path in ending.errors
+
+
+# --- containers ------------------------------------------------------------------
+
+
+def test_a_container_that_exits_is_told_with_its_log(engine):
+    engine.say(None, 3)
+    engine.write("log", "".join("line {}\n".format(number) for number in range(30)))
+    ending = check_container("model", engine=engine)
+    assert ending.code == 1
+    lines = ending.output.splitlines()
+    assert lines[0].startswith("FAIL      command: ")
+    assert "came the container exited with code 3 [Docker container" in lines[0]
+    assert [line.split("| ")[1] for line in lines[1:21]] == [
+        "line {}".format(number) for number in range(10, 30)
+    ]
+    assert lines[21].startswith(
+        "left out  exec-form: not checked, since command failed"
+    )
+    assert engine.containers() == []
+
+
+def test_an_image_without_a_command_is_told(engine):
+    ending = check_container("refused", engine=engine)
+    assert ending.code == 1
+    assert "no command specified" in ending.output
+
+
+def test_gpus_can_be_left_out(engine, model):
+    path = os.path.join(model, "model.yaml")
+    with open(path) as file:
+        text = file.read().replace("  cpu:", "  gpu:\n    count: 1\n  cpu:")
+    with open(path, "w") as file:
+        file.write(text)
+    engine.say(None, 3)
+    check_container("model", engine=engine, model=model)
+    check_container("model", "--gpus", "0", engine=engine, model=model)
+    asked, not_asked = engine.calls("run")
+    assert "--gpus" in asked
+    assert "--gpus" not in not_asked
+
+
+@pytest.mark.parametrize("when", ["while it starts", "while its status is awaited"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_an_interrupt_leaves_nothing(engine, tmp_path, name, when):
+    number = getattr(signal, name)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    if when == "while it starts":
+        engine.write("hold", "")
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(9)
+        engine.say(silent.getsockname()[1])
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flask_psc_model.cli.check_container", "model"]
+            + ["--metadata", TINY],
+            cwd=TEMPLATE,
+            env=dict(
+                os.environ,
+                PATH=engine.folder,
+                TMPDIR=str(temporary),
+                PYTHONDONTWRITEBYTECODE="1",
+            ),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+            # as in a terminal, where Ctrl-C reaches the whole group
+            start_new_session=True,
+        )
+        if when == "while it starts":
+            wait_until(lambda: os.path.exists(engine.path("held")))
+            os.killpg(process.pid, number)
+            os.remove(engine.path("hold"))
+        else:
+            silent.accept()
+            os.killpg(process.pid, number)
+        errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + number, errors
+    assert "Traceback" not in errors
+    assert len(engine.calls("run")) == 1
+    assert engine.containers() == []
+    assert os.listdir(str(temporary)) == []

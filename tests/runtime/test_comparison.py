@@ -1,0 +1,107 @@
+"""Comparing an output with the expected one."""
+
+import json
+
+import pytest
+from flask_psc_model.conformance.comparison import find_difference
+from hypothesis import given
+from hypothesis import strategies as st
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda children: (
+        st.lists(children, max_size=3)
+        | st.dictionaries(st.text(), children, max_size=3)
+    ),
+    max_leaves=10,
+)
+
+
+@given(JSON)
+def test_what_is_written_in_another_way_is_the_same(value):
+    compact = json.dumps(value).encode()
+    spread = json.dumps(value, indent=4, ensure_ascii=True).encode() + b"\n"
+    assert find_difference(compact, spread) is None
+
+
+@given(JSON, JSON)
+def test_it_is_the_same_both_ways(one, other):
+    one, other = json.dumps(one).encode(), json.dumps(other).encode()
+    forth, back = find_difference(one, other), find_difference(other, one)
+    assert (forth is None) == (back is None)
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected"),
+    [
+        ('{"a": 1, "b": 2}', '{"b": 2, "a": 1}'),
+        ("[1, 2]", "[1.0, 2.0]"),
+        ("[NaN]", "[NaN]"),
+        ('\ufeff{"a": 1}', '{"a": 1}'),
+        ('"\\u00e9"', '"\u00e9"'),
+        ("not JSON", "not JSON"),
+        ("", ""),
+    ],
+)
+def test_the_same(actual, expected):
+    assert find_difference(actual.encode(), expected.encode()) is None
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "difference"),
+    [
+        ("[1, 2]", "[1, 3]", "[1] is 2, not 3"),
+        ("[1]", "[1, 3]", "it has 1 items, not 2"),
+        (
+            '{"a": {"b": [{"c": 1}]}}',
+            '{"a": {"b": [{"c": 2}]}}',
+            "a.b[0].c is 1, not 2",
+        ),
+        ('{"a": {}}', '{"a": {"b": 1}}', "a.b is missing"),
+        ('{"a": {"b": 1}}', '{"a": {}}', 'a has a key too many: "b"'),
+        ("true", "1", "it is true, not 1"),
+        ("1", "true", "it is 1, not true"),
+        ("0", "false", "it is 0, not false"),
+        ("null", "0", "it is null, not 0"),
+        ('"1"', "1", 'it is "1", not 1'),
+        ("{}", "[]", "it is {}, not []"),
+        ("Infinity", "NaN", "it is Infinity, not NaN"),
+        ("1" + "0" * 400, "1", "it is 1000"),
+        ("cats", "{}", "it is not JSON: b'cats'"),
+        ("[" * 99999, "{}", "it is not JSON"),
+        ("abc", "abd ", "byte 2 differs: b'c', not b'd ' (3 bytes, not 4)"),
+        ("abc", "ab-", "byte 2 differs"),
+        ("ab", "ab-", "byte 2 differs: b'', not b'-' (2 bytes, not 3)"),
+        ("ab\r\n", "ab\n", "byte 2 differs"),
+    ],
+)
+def test_the_first_difference_is_named(actual, expected, difference):
+    found = find_difference(actual.encode(), expected.encode())
+    assert found.startswith(difference)
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "tolerance", "same"),
+    [
+        (0.5, 0.5009, 0.001, True),
+        (0.5, 0.502, 0.001, False),
+        (0.5, 0.5009, 0, False),
+        # a share of what is expected, where that is large
+        (5009, 5000, 0.01, True),
+        (5051, 5000, 0.01, False),
+        (-5009, -5000, 0.01, True),
+        (10**400, 10**400, 0.01, True),
+        (10**400, 2, 0.01, False),
+        (2, 10**400, 0.01, False),
+        (True, 1, 10, False),
+        ("0.5", "0.6", 10, False),
+    ],
+)
+def test_numbers_may_differ_by_the_tolerance(actual, expected, tolerance, same):
+    pair = [json.dumps({"a": [value]}).encode() for value in (actual, expected)]
+    difference = find_difference(*pair + [tolerance])
+    assert (difference is None) is same
+
+
+def test_the_tolerance_is_for_json_only():
+    assert find_difference(b"x 0.5", b"x 0.6", 10)

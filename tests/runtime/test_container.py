@@ -1,0 +1,187 @@
+"""Containers: how they are started, what they say, and that they are removed."""
+
+import os
+import socket
+
+import pytest
+from flask_psc_model.container import (
+    Container,
+    ContainerExited,
+    Engine,
+    EngineError,
+    NoAnswer,
+    NotListening,
+)
+from flask_psc_model.limits import Limits
+from flask_psc_model.metadata import Metadata
+
+from .fake_engines import FakeEngine
+from .web_servers import answer_with
+
+
+@pytest.fixture
+def engine(tmp_path):
+    """Return a fake engine."""
+    return FakeEngine(tmp_path / "engine")
+
+
+def make_limits(**keys):
+    """Return the limits of a model.yaml with some keys."""
+    keys.setdefault("timeout", {"status": "20s", "run": "20s"})
+    return Limits(Metadata(keys))
+
+
+def describe(engine, image="model", **keys):
+    """Return a container of an image, which has not been started."""
+    return Container(Engine(engine.command), image, make_limits(**keys))
+
+
+def port_of(url):
+    """Return the port of a URL."""
+    return int(url.rsplit(":", 1)[1])
+
+
+def option(arguments, name):
+    """Return the value of an option on a command line."""
+    return arguments[arguments.index(name) + 1]
+
+
+def test_a_container_gets_the_resources_of_the_model_and_no_command(engine):
+    resources = {"memory": {"size": "512M"}, "cpu": {"count": 0.5}}
+    limits = make_limits(resources=resources)
+    with Container(Engine(engine.command), "model", limits, "/some/folder"):
+        pass
+    [arguments] = engine.calls("run")
+    assert option(arguments, "--memory") == "536870912b"
+    assert option(arguments, "--cpus") == "0.5"
+    assert option(arguments, "--volume") == "/some/folder:/data:z"
+    assert "--gpus" not in arguments
+    assert arguments[-1] == "model"
+
+
+def test_a_container_gets_a_port_that_its_image_does_not_name(engine):
+    # the image of the fake engine names 9180
+    with describe(engine):
+        pass
+    [arguments] = engine.calls("run")
+    assert option(arguments, "--env") == "PSC_MODEL_PORT=9181"
+    assert option(arguments, "--publish") == "127.0.0.1::9181"
+
+
+def test_a_container_gets_gpus_where_the_model_needs_some(engine):
+    with describe(engine, resources={"gpu": {"count": 2}}):
+        pass
+    assert option(engine.calls("run")[0], "--gpus") == "2"
+
+
+def test_processors_that_the_machine_does_not_have_are_not_asked_for(engine):
+    with describe(engine, resources={"cpu": {"count": 1000000}}):
+        pass
+    assert option(engine.calls("run")[0], "--cpus") == str(os.cpu_count())
+
+
+def test_a_container_is_removed_at_the_end_whatever_happens(engine):
+    container = describe(engine)
+    with pytest.raises(ZeroDivisionError), container:
+        assert engine.containers() == [container.name]
+        raise ZeroDivisionError
+    assert engine.containers() == []
+    assert engine.calls("rm") == [["rm", "--force", "--volumes", container.name]]
+
+
+def test_removing_a_container_that_is_gone_is_no_error(engine):
+    container = describe(engine)
+    container.start()
+    container.remove()
+    container.remove()
+
+
+def test_a_container_that_stays_is_an_error(engine):
+    container = describe(engine)
+    container.start()
+    os.remove(engine.path("containers", container.name))
+    os.mkdir(engine.path("containers", container.name))
+    with pytest.raises(EngineError, match="rm"):
+        container.remove()
+
+
+def test_a_container_that_cannot_be_started_says_why(engine):
+    with pytest.raises(ContainerExited, match="no command specified"):
+        describe(engine, "refused").start()
+
+
+def test_a_server_that_listens_is_asked_for_its_status(engine):
+    with answer_with({"GET /status": (500, "no weights")}) as (url, _):
+        engine.say(port_of(url))
+        with describe(engine) as container:
+            answer = container.get_status()
+            assert container.client.url == url
+    assert (answer.status_code, answer.message) == (500, "no weights")
+
+
+@pytest.mark.parametrize(("out_of_memory", "reason"), [(False, ""), (True, ", out of")])
+def test_a_container_that_has_exited_says_with_which_code(
+    engine, out_of_memory, reason
+):
+    engine.say(None, 137, out_of_memory)
+    with describe(engine) as container:
+        assert container.get_exit_code() == 137
+        with pytest.raises(ContainerExited, match="code 137" + reason):
+            container.get_status()
+
+
+def test_a_server_that_does_not_listen_is_told_from_one_that_does_not_answer(engine):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        engine.say(listener.getsockname()[1])
+        with describe(engine, timeout={"status": "100ms"}) as container:
+            with pytest.raises(NotListening, match="port 9181 within 0.1 s"):
+                container.get_status()
+            listener.listen(9)
+            with pytest.raises(NoAnswer, match="no answer within 0.1 s"):
+                container.get_status()
+
+
+def test_waiting_for_the_exit_ends_with_the_code_or_without(engine):
+    with describe(engine) as container:
+        assert container.wait(0) is None
+        engine.say(None, 3)
+        assert container.wait(0) == 3
+
+
+def test_the_log_and_signals_go_through_the_engine(engine):
+    engine.write("log", "a line\n")
+    with describe(engine) as container:
+        assert container.read_log() == "a line\n"
+        container.send_signal("SIGTERM")
+        assert engine.calls("kill") == [["kill", "--signal", "SIGTERM", container.name]]
+
+
+def test_no_engine_is_one_line_that_says_what_to_do(tmp_path):
+    engine = Engine(str(tmp_path / "docker"))
+    with pytest.raises(EngineError) as caught:
+        engine.check()
+    assert "No such file" in str(caught.value)
+    assert "install it, or name another engine with --engine" in str(caught.value)
+
+
+def test_an_engine_that_does_not_run_is_one_line(engine):
+    engine.write("broken", "")
+    with pytest.raises(EngineError) as caught:
+        Engine(engine.command).check()
+    assert str(caught.value).endswith("Error: is the daemon running?")
+
+
+def test_no_image_is_one_line_that_says_what_to_do(engine):
+    with pytest.raises(EngineError, match=r"build -t missing \.") as caught:
+        describe(engine, "missing")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_is_removed_by_root_in_a_container(engine):
+    Engine(engine.command).remove_folder("/tmp/psc-1/data", "model")
+    [arguments] = engine.calls("run")
+    assert option(arguments, "--user") == "0"
+    assert option(arguments, "--entrypoint") == "rm"
+    assert option(arguments, "--volume") == "/tmp/psc-1:/data:z"
+    assert arguments[-3:] == ["model", "-rf", "/data/data"]

@@ -1,0 +1,151 @@
+"""Check that an image keeps the container specification."""
+
+import os
+import signal
+import sys
+from typing import Any, Optional, Sequence
+
+import click
+
+from ..conformance.checks import CHECKS, choose_checks
+from ..conformance.inspection import Inspection
+from ..conformance.junit import write_junit
+from ..conformance.report import Report
+from ..conformance.target import ModelCases
+from ..container import ENGINES, Engine, EngineError, ServerUnreachable
+from ..limits import Limits
+from ..metadata import find_metadata, load_metadata
+
+#: The exit status where nothing could be checked.
+NOT_CHECKED = 2
+
+_LIST = "\n".join(
+    "  {:18} {}{}".format(
+        check.name, check.summary, " (advice)" if check.is_advice else ""
+    )
+    for check in CHECKS
+)
+
+
+@click.command(epilog="\b\nThe checks:\n" + _LIST)
+@click.argument("image", required=False)
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default=ENGINES[0],
+    show_default=True,
+    help="The container engine of this machine.",
+)
+@click.option(
+    "--metadata",
+    "metadata_path",
+    default=".",
+    help="The model.yaml, or a folder at or below it; the working directory by default.",
+)
+@click.option(
+    "--data",
+    "data_folder",
+    help="The folder of the cases; tests/data beside model.yaml by default.",
+)
+@click.option(
+    "--only",
+    "names",
+    multiple=True,
+    metavar="CHECKS",
+    help="Make these checks only, named with commas between them.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="By how much a number in a JSON output may differ: by itself below 1, as a"
+    " share of the expected number above.",
+)
+@click.option(
+    "--gpus",
+    type=click.IntRange(min=0),
+    help="The GPUs of the container, in place of what model.yaml asks for.",
+)
+@click.option(
+    "--url",
+    help="Check a server of this machine that runs already, in place of an image. It has"
+    " to see the temporary folder of this command, which TMPDIR chooses.",
+)
+@click.option("--report", "junit_path", help="Write JUnit XML to this file, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def main(
+    image: Optional[str],
+    engine: str,
+    metadata_path: str,
+    data_folder: Optional[str],
+    names: Sequence[str],
+    tolerance: float,
+    gpus: Optional[int],
+    url: Optional[str],
+    junit_path: Optional[str],
+    as_json: bool,
+) -> None:
+    """Check from outside that IMAGE keeps the container specification.
+
+    Any image will do that claims it, in whatever language. It is started as the
+    platform starts it: with the resources of model.yaml, another port, and no command.
+    The cases in tests/data are run on it.
+
+    The exit status is 0 where the specification is kept, whatever the advice, 1 where
+    it is not, and 2 where nothing could be checked.
+
+    \b
+    Examples:
+      python -m flask_psc_model.cli.check_container my-model:latest
+      python -m flask_psc_model.cli.check_container my-model --only examples,shutdown
+      python -m flask_psc_model.cli.check_container --url http://localhost:8080
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _exit_on_signal)
+    try:
+        if (image is None) == (url is None):
+            raise ValueError("name an image, or a running server with --url")
+        checks = choose_checks(_split(names))
+        path = find_metadata(metadata_path)
+        limits = Limits.load(path)
+        if gpus is not None:
+            limits.gpus = gpus
+        folder = data_folder or os.path.join(os.path.dirname(path), "tests", "data")
+        data = ModelCases(folder, load_metadata(path))
+        report = Report(image or url or "", as_json)
+        inspection = Inspection(checks, data, limits, report, tolerance)
+        if url:
+            inspection.inspect_server(url)
+        else:
+            inspection.inspect_image(_find_engine(engine), image or "")
+        report.conclude()
+        if junit_path:
+            write_junit(report, junit_path)
+        if as_json:
+            click.echo(report.to_json())
+    except (OSError, ValueError, EngineError, ServerUnreachable) as error:
+        click.echo("error: {}".format(" ".join(str(error).split())), err=True)
+        sys.exit(NOT_CHECKED)
+    except KeyboardInterrupt:
+        click.echo("interrupted: what was started is removed", err=True)
+        sys.exit(128 + signal.SIGINT)
+    sys.exit(1 if report.has_failed() else 0)
+
+
+def _find_engine(command: str) -> Engine:
+    engine = Engine(command)
+    engine.check()
+    return engine
+
+
+def _split(names: Sequence[str]) -> Sequence[str]:
+    return [each.strip() for name in names for each in name.split(",") if each.strip()]
+
+
+def _exit_on_signal(number: int, frame: Any) -> None:
+    # as an exception, so that everything is cleaned up on the way out
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    main()

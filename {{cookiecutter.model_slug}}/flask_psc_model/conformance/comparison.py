@@ -1,0 +1,116 @@
+"""Comparing an output file with the one that a case expects."""
+
+import json
+from typing import Any, Optional
+
+
+def find_difference(
+    actual: bytes, expected: bytes, tolerance: float = 0.0
+) -> Optional[str]:
+    """Compare two files, as JSON where the expected one is, else byte by byte.
+
+    Args:
+        actual: what the model wrote.
+        expected: what the case expects.
+        tolerance: by how much a number in JSON may differ: by itself where the expected
+            number is below one, as a share of that number where it is not.
+
+    Returns:
+        The first difference in words, None where there is none.
+    """
+    try:
+        expected_value = _parse(expected)
+    except ValueError:
+        return _compare_bytes(actual, expected)
+    try:
+        return _compare("", _parse(actual), expected_value, tolerance)
+    except ValueError:
+        return "it is not JSON: {!r}".format(actual[:80])
+
+
+def _parse(data: bytes) -> Any:
+    try:
+        return json.loads(data.decode("utf-8-sig"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _compare_bytes(actual: bytes, expected: bytes) -> Optional[str]:
+    if actual == expected:
+        return None
+    pairs = zip(actual, expected)
+    position = next(
+        (index for index, (one, other) in enumerate(pairs) if one != other),
+        min(len(actual), len(expected)),
+    )
+    return "byte {} differs: {!r}, not {!r} ({} bytes, not {})".format(
+        position,
+        actual[position : position + 20],
+        expected[position : position + 20],
+        len(actual),
+        len(expected),
+    )
+
+
+def _compare(path: str, actual: Any, expected: Any, tolerance: float) -> Optional[str]:
+    if isinstance(actual, dict) and isinstance(expected, dict):
+        return _compare_objects(path, actual, expected, tolerance)
+    if isinstance(actual, list) and isinstance(expected, list):
+        return _compare_lists(path, actual, expected, tolerance)
+    if _are_numbers(actual, expected):
+        same = _are_near(actual, expected, tolerance)
+    else:
+        same = type(actual) is type(expected) and actual == expected
+    if same:
+        return None
+    return "{} is {}, not {}".format(path or "it", _show(actual), _show(expected))
+
+
+def _compare_objects(
+    path: str, actual: Any, expected: Any, tolerance: float
+) -> Optional[str]:
+    for key in expected:
+        where = "{}.{}".format(path, key) if path else key
+        if key not in actual:
+            return "{} is missing".format(where)
+        difference = _compare(where, actual[key], expected[key], tolerance)
+        if difference:
+            return difference
+    for key in actual:
+        if key not in expected:
+            return "{} has a key too many: {}".format(path or "it", _show(key))
+    return None
+
+
+def _compare_lists(
+    path: str, actual: Any, expected: Any, tolerance: float
+) -> Optional[str]:
+    for index, (one, other) in enumerate(zip(actual, expected)):
+        difference = _compare("{}[{}]".format(path, index), one, other, tolerance)
+        if difference:
+            return difference
+    if len(actual) == len(expected):
+        return None
+    return "{} has {} items, not {}".format(path or "it", len(actual), len(expected))
+
+
+def _are_numbers(*values: Any) -> bool:
+    return all(
+        isinstance(value, (int, float)) and not isinstance(value, bool)
+        for value in values
+    )
+
+
+def _are_near(actual: float, expected: float, tolerance: float) -> bool:
+    if actual == expected or (actual != actual and expected != expected):
+        return True
+    try:
+        return abs(actual - expected) <= tolerance * max(1.0, abs(expected))
+    except OverflowError:
+        # a whole number that no floating point number can hold
+        return False
+
+
+def _show(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."

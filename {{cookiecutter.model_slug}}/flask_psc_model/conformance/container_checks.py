@@ -1,0 +1,142 @@
+"""The checks of a container: its image, its end, and what it gets along without."""
+
+import json
+import os
+import sys
+import time
+from typing import Dict, Iterator, Optional
+
+from ..client import Client
+from ..container import Container
+from .finding import Finding, Unexpected, observe
+from .held_file import HeldFile
+from .target import (
+    Background,
+    Target,
+    describe,
+    expect_code,
+    expect_response_object,
+)
+
+#: Seconds that a container without a running job may take to exit: what `docker stop`
+#: allows by default, before it kills.
+EXIT_SECONDS = 10
+
+#: Seconds that `/status` may take while a job runs, and a run to open its input.
+PROMPT_SECONDS = 5
+
+SHELL = ["/bin/sh", "-c"]
+
+
+def check_exec_form(target: Target) -> Iterator[Finding]:
+    """Look at how the image says what to start."""
+    config = _container(target).image_config
+    command = (config.get("Entrypoint") or []) + (config.get("Cmd") or [])
+    yield Finding(
+        "",
+        'a CMD in exec form, such as ["./entrypoint.sh"]',
+        json.dumps(command),
+        command[:2] != SHELL,
+    )
+
+
+def check_user(target: Target) -> Iterator[Finding]:
+    """Look at the user of the image."""
+    user = _container(target).image_config.get("User") or "root"
+    name = user.split(":")[0]
+    yield Finding("", "a USER other than root", user, name not in ("root", "0"))
+
+
+def check_shutdown(target: Target) -> Iterator[Finding]:
+    """Ask the server to shut down, and wait for it."""
+    try:
+        answer = target.client.post("/shutdown")
+    except OSError as error:
+        came = "the connection was dropped: {}".format(error)
+        yield Finding("answer", "202", came, False, is_advice=True)
+    else:
+
+        def look() -> str:
+            expect_code(answer, 202)
+            return expect_response_object(answer)
+
+        yield observe("answer", "202 and the response object", look)
+    yield _observe_exit(target, "exit")
+
+
+def check_sigterm(target: Target) -> Iterator[Finding]:
+    """Stop the container as an engine does."""
+    _container(target).send_signal("SIGTERM")
+    yield _observe_exit(target, "")
+
+
+def check_one_job(target: Target) -> Iterator[Finding]:
+    """Run the first example case."""
+
+    def look() -> str:
+        target.run_case(target.data.examples[0])
+        return "that"
+
+    yield observe("", "200 for an example case, and its outputs", look)
+
+
+def check_status_during_run(target: Target) -> Iterator[Finding]:
+    """Ask for the status while a job runs."""
+    expected = "200 within {} s".format(PROMPT_SECONDS)
+    if not sys.platform.startswith("linux"):
+        # a pipe does not reach into the virtual machine of an engine
+        yield Finding("", expected, "a run can be held up on Linux only", None)
+        return
+    inputs = min((case.inputs for case in target.data.examples), key=_measure)
+    if not _measure(inputs):
+        yield Finding("", expected, "no input of an example holds anything", None)
+        return
+    job = target.folder.make_job(inputs)
+    name, data = next((name, data) for name, data in inputs.items() if data)
+    file = HeldFile(os.path.join(job.input_folder, name), data)
+    run = Background(job.run, target.client)
+    try:
+        if _wait_until_read(file, run):
+            yield observe("", expected, _ask_for_status, target)
+        else:
+            came = "a run could not be held up"
+            if not run.is_running():
+                came += ", it ended with {}".format(describe(run.join()))
+            yield Finding("", expected, came, None)
+    finally:
+        file.release()
+        run.wait()
+
+
+def _measure(inputs: Dict[str, Optional[bytes]]) -> int:
+    return sum(len(data) for data in inputs.values() if data)
+
+
+def _ask_for_status(target: Target) -> str:
+    return expect_code(Client(target.client.url, PROMPT_SECONDS).get("/status"), 200)
+
+
+def _wait_until_read(file: HeldFile, run: Background) -> bool:
+    deadline = time.monotonic() + PROMPT_SECONDS
+    while run.is_running() and time.monotonic() < deadline:
+        if file.is_read():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def _observe_exit(target: Target, subject: str) -> Finding:
+    def look() -> str:
+        code = _container(target).wait(EXIT_SECONDS)
+        if code is None:
+            raise Unexpected("it still runs after {} s".format(EXIT_SECONDS))
+        if code != 0:
+            raise Unexpected("exit code {}".format(code))
+        return "exit code 0"
+
+    return observe(subject, "exit code 0 within {} s".format(EXIT_SECONDS), look)
+
+
+def _container(target: Target) -> Container:
+    assert target.container
+    return target.container
