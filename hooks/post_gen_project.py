@@ -6,7 +6,9 @@ import ast
 import json
 import os
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -59,6 +61,19 @@ def parse(suffix: str, text: str) -> None:
         tomllib.loads(text)
 
 
+def remove_runtime() -> None:
+    """Remove the runtime that was rendered just now; the first hook has seen to it that there was none before.
+
+    Cookiecutter cannot leave out a folder by itself.
+    """
+    shutil.rmtree("flask_psc_model", ignore_errors=True)
+
+
+def is_update() -> bool:
+    """Tell whether cruft renders two versions, in temporary folders, only to compare them."""
+    return "_commit" in ANSWERS and Path(tempfile.gettempdir()).resolve() in Path.cwd().parents
+
+
 def next_steps() -> str:
     """Say what to do next, in commands."""
     slug, python = ANSWERS["model_slug"], ANSWERS["python_version"]
@@ -92,10 +107,13 @@ an empty folder. README.md of the template says which need something added.
 """
 
 
+if ANSWERS["runtime"] == "package":
+    remove_runtime()
 problems = list(find_problems(name for name in FILES if name not in KEPT))
 if problems:
     print("The template rendered a broken repository; please report it:", *problems, sep="\n  ", file=sys.stderr)
     sys.exit(1)
-print(next_steps())
+if not is_update():
+    print(next_steps())
 if KEPT:
     print(list_kept())

@@ -60,8 +60,8 @@ def template(tmp_path: Path) -> Path:
     return copy
 
 
-def make_environment(folder: Path, repository: Repository, version: str) -> Environment:
-    """Install what a repository requires in a new environment of a Python version."""
+def make_environment(folder: Path, repository: Repository, version: str, *options: str | Path) -> Environment:
+    """Install what a repository requires in a new environment of a Python version, with more of pip's options."""
     interpreter = find_interpreter(version)
     assert interpreter
     environment = Environment(folder)
@@ -69,7 +69,7 @@ def make_environment(folder: Path, repository: Repository, version: str) -> Envi
     if version == "3.6":
         # the pip that it comes with takes no wheels of PyYAML 6, as the README says
         environment.install("pip==21.3.1")
-    environment.install("-r", repository.path / "requirements.txt")
+    environment.install("-r", repository.path / "requirements.txt", *options)
     return environment
 
 
