@@ -120,13 +120,20 @@ def runtime_version() -> str:
     return str(version)
 
 
+def tool_version(name: str) -> str:
+    """Return the version of a tool with which the template's own tests check what is generated."""
+    pins = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
+    (version,) = re.findall(rf"^{name}==(\S+)", pins, re.MULTILINE)
+    return str(version)
+
+
 class Answers(Extension):
     """The filters."""
 
     def __init__(self, environment: Environment) -> None:
         """Add the filters to Cookiecutter's environment."""
         super().__init__(environment)
-        environment.globals.update(runtime_version=runtime_version)
+        environment.globals.update(runtime_version=runtime_version, tool_version=tool_version)
         environment.filters.update(
             check_answers=check_answers,
             class_name=class_name,

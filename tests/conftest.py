@@ -53,7 +53,7 @@ def template(tmp_path: Path) -> Path:
     """Return a copy of the template, to break."""
     copy = tmp_path / "template"
     copy.mkdir()
-    for path in (ROOT / "cookiecutter.json", *ROOT.glob("*.py")):
+    for path in (ROOT / "cookiecutter.json", ROOT / "requirements-dev.txt", *ROOT.glob("*.py")):
         shutil.copy(path, copy)
     for name in ("hooks", "templates", TEMPLATE.name):
         shutil.copytree(ROOT / name, copy / name)

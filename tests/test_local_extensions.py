@@ -43,6 +43,8 @@ ANSWERS = {
     "image_registry": "public",
     "base_image": "python:3.12-slim-bookworm",
     "runtime": "vendored",
+    "ci": "none",
+    "git": "no",
     "_base_images": QUESTIONS["_base_images"],
 }
 
