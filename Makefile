@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+WHEELS ?= dist
 TOOLS := $(if $(filter /%,$(BIN)),$(BIN),$(CURDIR)/$(BIN))
 
 # the runtime is checked where it stands, with its own settings and without leaving caches in the template
@@ -14,7 +15,7 @@ export MYPY_CACHE_DIR := $(CURDIR)/.mypy_cache
 export RUFF_CACHE_DIR := $(CURDIR)/.ruff_cache
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock golden bench clean
+.PHONY: help demo test lint format lock golden bench wheel clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -43,8 +44,11 @@ golden: $(VENV)/.installed-dev ## renew the golden trees of the tests, to be rev
 bench: $(VENV)/.installed-dev ## measure the figures that README.md quotes
 	$(BIN)/python benchmarks/run.py
 
+wheel: $(VENV)/.installed-dev ## build the runtime as a wheel, flask-psc-model, in dist/
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir '$(WHEELS)' .
+
 clean: ## remove the virtual environment and all caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .bench
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .bench dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define CHECK_PYTHON

@@ -19,7 +19,7 @@ Context = dict[str, Any]
 #: Hooks are rendered in the folder of the template. This module may be that of another version, under `cruft update`.
 TEMPLATE = Path("{{cookiecutter.model_slug}}")
 #: Where the first hook leaves its note for the last one.
-NOTE = "_existing_files"
+NOTE, EMPTY = "_existing_files", "_was_empty"
 
 
 class ExistingFiles(Extension):
@@ -32,6 +32,7 @@ class ExistingFiles(Extension):
             note_existing_files=note_existing_files,
             kept_files=kept_files,
             file_names=file_names,
+            was_empty=was_empty,
         )
 
 
@@ -56,6 +57,7 @@ def note_existing_files(environment: Environment, context: Context) -> str:
     if obstacles := list(_find_obstacles(folder, names)):
         lines = [f"The repository cannot be generated into {folder}:", *(f"  * {obstacle}" for obstacle in obstacles)]
         raise FailedHookException("\n".join(lines))
+    context[EMPTY] = not any(folder.iterdir())
     context[NOTE] = {name: _modified(folder / name) for name in names if (folder / name).exists()}
     return ""
 
@@ -65,6 +67,11 @@ def kept_files(context: Context) -> list[str]:
     folder = _folder(context)
     note = context.pop(NOTE, {})
     return [name for name, modified in note.items() if folder and _modified(folder / name) == modified]
+
+
+def was_empty(context: Context) -> bool:
+    """Tell whether there was nothing in the folder, as far as is known; the note is taken away."""
+    return bool(context.pop(EMPTY, False))
 
 
 @pass_environment

@@ -5,6 +5,8 @@ Cookiecutter loads this module by the name in `cookiecutter.json` (`_extensions`
 
 from __future__ import annotations
 
+import functools
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -19,9 +21,9 @@ from jinja2.ext import Extension
 Answer = Mapping[str, Any]
 
 TEXTS = ("model_name", "description", "author", "model_slug", "base_image")
-REQUIREMENTS = Path(__file__).parent / "templates" / "requirements"
-#: What the frameworks add to `requirements.in`; the file says how it is read.
-VERSIONS = yaml.safe_load((REQUIREMENTS / "versions.yaml").read_text(encoding="utf-8"))
+ROOT = Path(__file__).parent
+REQUIREMENTS = ROOT / "templates" / "requirements"
+RUNTIME = ROOT / "{{cookiecutter.model_slug}}" / "flask_psc_model"
 
 #: Docker refuses shorter names of containers; longer ones are no host names.
 MIN_SLUG, MAX_SLUG = 2, 63
@@ -64,7 +66,7 @@ class Stack(NamedTuple):
         """Return what the framework adds to `requirements.in` for a base image; None if it cannot be had."""
         if self.framework == "none":
             return []
-        for row in VERSIONS:
+        for row in framework_versions():
             fits = row["framework"] == self.framework and self.python_version in row["pythons"]
             if fits and image in row.get("images", [image]):
                 return list(row[self.accelerator])
@@ -97,12 +99,41 @@ class Stack(NamedTuple):
         return sum(changed), changed
 
 
+def framework_versions() -> list[dict[str, Any]]:
+    """Return what the frameworks add to `requirements.in`; the file says how it is read.
+
+    It is read at every call: `cruft update` renders two versions of the template in one
+    process, with this module loaded once.
+    """
+    return _parse_versions((REQUIREMENTS / "versions.yaml").read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _parse_versions(text: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load(text))
+
+
+def runtime_version() -> str:
+    """Return the version of the runtime, which is that of the template."""
+    text = (RUNTIME / "version.py").read_text(encoding="utf-8")
+    (version,) = re.findall(r'^__version__ = "(.+)"$', text, re.MULTILINE)
+    return str(version)
+
+
+def tool_version(name: str) -> str:
+    """Return the version of a tool with which the template's own tests check what is generated."""
+    pins = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
+    (version,) = re.findall(rf"^{name}==(\S+)", pins, re.MULTILINE)
+    return str(version)
+
+
 class Answers(Extension):
     """The filters."""
 
     def __init__(self, environment: Environment) -> None:
         """Add the filters to Cookiecutter's environment."""
         super().__init__(environment)
+        environment.globals.update(runtime_version=runtime_version, tool_version=tool_version)
         environment.filters.update(
             check_answers=check_answers,
             class_name=class_name,
@@ -152,6 +183,7 @@ def find_problems(answers: Answer) -> Iterable[str]:
             f" digits, with single -, _ or . between them, at least {MIN_SLUG} and at most {MAX_SLUG} in all,"
             f" such as {slug(model_slug)}"
         )
+    yield from _find_choice_problems(answers)
     yield from _find_stack_problems(answers)
 
 
@@ -164,6 +196,14 @@ def _find_text_problems(key: str, text: str) -> Iterable[str]:
         yield f"{key} holds a control character: leave it out"
     if len(text) > MAX_TEXT:
         yield f"{key} has {len(text)} characters: shorten it to {MAX_TEXT}"
+
+
+def _find_choice_problems(answers: Answer) -> Iterable[str]:
+    """List the choices that are none; only a replay can hold them."""
+    questions = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+    for key, choices in questions.items():
+        if isinstance(choices, list) and key[0] != "_" and answers[key] not in choices:
+            yield f'{key} "{_shorten(str(answers[key]))}" is not a choice: take one of {", ".join(choices)}'
 
 
 def _find_stack_problems(answers: Answer) -> Iterable[str]:

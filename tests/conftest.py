@@ -55,22 +55,25 @@ def template(tmp_path: Path) -> Path:
     """Return a copy of the template, to break."""
     copy = tmp_path / "template"
     copy.mkdir()
-    for path in (ROOT / "cookiecutter.json", *ROOT.glob("*.py")):
+    for path in (ROOT / "cookiecutter.json", ROOT / "requirements-dev.txt", *ROOT.glob("*.py")):
         shutil.copy(path, copy)
     for name in ("hooks", "templates", TEMPLATE.name):
         shutil.copytree(ROOT / name, copy / name)
     return copy
 
 
-def make_environment(folder: Path, repository: Repository, version: str) -> Environment:
-    """Install what a repository requires in a new environment of a Python version, as its README says."""
+def make_environment(folder: Path, repository: Repository, version: str, *options: str | Path) -> Environment:
+    """Install what a repository requires in a new environment of a Python version, as its README says.
+
+    The options are more of pip's.
+    """
     interpreter = find_interpreter(version)
     assert interpreter
     environment = Environment(folder)
     environment.create(interpreter)
     if version in PIP:
         environment.install(PIP[version])
-    environment.install("-r", repository.path / "requirements.txt")
+    environment.install("-r", repository.path / "requirements.txt", *options)
     return environment
 
 

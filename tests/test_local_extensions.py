@@ -42,6 +42,9 @@ ANSWERS = {
     "accelerator": "cpu",
     "image_registry": "public",
     "base_image": "python:3.12-slim-bookworm",
+    "runtime": "vendored",
+    "ci": "none",
+    "git": "no",
     "_base_images": QUESTIONS["_base_images"],
 }
 
@@ -247,7 +250,7 @@ def test_no_image_is_recommended_where_none_fits() -> None:
 
 
 def test_answers_without_packages_are_refused_with_any_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local_extensions.VERSIONS", [])
+    monkeypatch.setattr("local_extensions.framework_versions", list)
     for image in (ANSWERS["base_image"], "registry.example.com/team/image:1"):
         (problem,) = problems(framework="pytorch", base_image=image)
         assert problem.startswith("there is no set of packages for framework=pytorch")

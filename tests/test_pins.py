@@ -9,7 +9,7 @@ import pytest
 from lock import CUDA, PINS, PackageSet, find_sets, resolve, target
 from repository import QUESTIONS
 
-from local_extensions import VERSIONS
+from local_extensions import framework_versions
 
 SETS = find_sets()
 
@@ -31,7 +31,7 @@ def test_every_set_is_pinned_and_nothing_else() -> None:
 
 
 def test_every_image_of_the_versions_is_a_base_image_that_holds_the_framework() -> None:
-    images = {image for row in VERSIONS for image in row.get("images", [])}
+    images = {image for row in framework_versions() for image in row.get("images", [])}
     assert images <= {row["image"] for row in QUESTIONS["_base_images"] if row["contains"] != "none"}
 
 

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from repository import QUESTIONS, cookiecutter
 
+#: Enough of the key for every question.
+ENTER = "\n" * len([name for name in QUESTIONS if not name.startswith("_")])
+
 
 def assert_refused(result: subprocess.CompletedProcess[str], output: Path, *messages: str) -> None:
     """Check that the command ended with its message alone, and left nothing."""
@@ -66,7 +69,7 @@ def test_a_problem_in_the_users_settings_is_found_too(tmp_path: Path) -> None:
 
 def test_a_problem_in_what_is_typed_is_found_too(tmp_path: Path) -> None:
     output = tmp_path / "output"
-    result = cookiecutter(output, keys="My Model\nMy Model\n" + "\n" * 7)
+    result = cookiecutter(output, keys="My Model\nMy Model\n" + ENTER)
     assert_refused(result, output, 'model_slug "My Model"')
 
 
@@ -114,7 +117,7 @@ def test_an_image_of_ones_own_is_taken_as_it_is(tmp_path: Path) -> None:
 
 def test_enter_takes_every_default(tmp_path: Path) -> None:
     output = tmp_path / "output"
-    result = cookiecutter(output, keys="\n" * 9)
+    result = cookiecutter(output, keys=ENTER)
     assert result.returncode == 0, result.stderr
     assert [path.name for path in output.iterdir()] == ["color-name-predictor"]
     for label in labels():
@@ -126,7 +129,7 @@ def test_the_recommended_image_follows_the_answers_typed_before(tmp_path: Path) 
     output = tmp_path / "output"
     python = QUESTIONS["python_version"].index("3.8") + 1
     registry = QUESTIONS["image_registry"].index("modzy") + 1
-    result = cookiecutter(output, keys=f"My Model\n\n\n\n1\n{python}\n1\n{registry}\n\n")
+    result = cookiecutter(output, keys=f"My Model\n\n\n\n1\n{python}\n1\n{registry}\n" + ENTER)
     assert result.returncode == 0, result.stderr
     dockerfile = (output / "my-model" / "Dockerfile").read_text(encoding="utf-8")
     assert dockerfile.splitlines()[0].endswith("/custom-images/modzy-py3.8:latest")

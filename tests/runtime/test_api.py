@@ -2,11 +2,12 @@
 
 import io
 import json
+import logging
 import os
 
 import pytest
 from flask import Flask
-from flask_psc_model import ModelBase, api, create_app
+from flask_psc_model import ModelBase, __version__, api, create_app
 
 from .apps import check, copy_text, make_client, make_model
 
@@ -30,6 +31,24 @@ class Duck:
 
 def test_status_says_that_the_model_is_ready(client):
     check(client.get("/status"), 200, "ready")
+
+
+def test_the_log_has_the_version_whenever_the_status_is_new(caplog):
+    caplog.set_level(logging.INFO, "flask_psc_model")
+    problems = ["out of paint", "out of paint", None, None]
+
+    def load():
+        problem = problems.pop(0)
+        if problem:
+            raise RuntimeError(problem)
+        return make_model(copy_text)()
+
+    client = create_app(load).test_client()
+    codes = [client.get("/status").status_code for _ in range(4)]
+    assert codes == [500, 500, 200, 200]
+    lines = [line for line in caplog.messages if __version__ in line]
+    assert ["out of paint" in line for line in lines] == [True, False]
+    assert lines[1] == "flask_psc_model {}: the model is ready".format(__version__)
 
 
 def test_a_job_runs(client, job):

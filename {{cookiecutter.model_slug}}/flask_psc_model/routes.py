@@ -12,6 +12,7 @@ from .loading import describe, import_object
 from .logs import set_request_id
 from .responses import respond
 from .runner import Runner
+from .version import __version__
 
 MAX_JOB_BYTES = 1024 * 1024
 
@@ -26,7 +27,12 @@ log = logging.getLogger(__name__)
 @api.route("/status", methods=["GET"], provide_automatic_options=False)
 def status() -> Response:
     """Answer 200 when the model is loaded and ready, 500 when it cannot be loaded."""
-    return respond(*_runner().load())
+    outcome = _runner().load()
+    # a platform asks again and again: what is new goes into the log, with the version
+    if current_app.extensions.get("psc_status") != outcome:
+        current_app.extensions["psc_status"] = outcome
+        log.info("flask_psc_model %s: %s", __version__, outcome.message)
+    return respond(*outcome)
 
 
 @api.route("/run", methods=["POST"], provide_automatic_options=False)

@@ -1,0 +1,144 @@
+"""The runtime as a wheel, and a repository that installs it instead of carrying it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from commands import run
+from conftest import make_bake, make_environment
+from environment import Environment
+from interpreters import find_interpreter
+from repository import ROOT, TEMPLATE, Repository, cookiecutter
+from server import Server
+
+from local_extensions import runtime_version
+
+if TYPE_CHECKING:
+    from conftest import Bake
+
+RUNTIME = "flask_psc_model"
+PIN = f"flask-psc-model=={runtime_version()}\n"
+
+#: The oldest Python, and the one that is the default.
+VERSIONS = ["3.6", "3.12"]
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the wheel that `make wheel` makes; what that needs is installed, since it runs this."""
+    folder = tmp_path_factory.mktemp("wheels")
+    tools = [f"VENV={sys.prefix}", "-o", f"{sys.prefix}/.installed-dev"]
+    run(["make", "wheel", f"WHEELS={folder}", *tools], folder=ROOT)
+    (wheel,) = folder.iterdir()
+    return wheel
+
+
+def _for_version(version: str) -> Any:
+    marks = [pytest.mark.xdist_group(f"package {version}")]
+    if not find_interpreter(version):
+        marks.append(pytest.mark.skip(reason=f"left out: there is no Python {version} on this machine"))
+    return pytest.param(version, marks=marks)
+
+
+@pytest.fixture(scope="module", params=map(_for_version, VERSIONS))
+def version(request: pytest.FixtureRequest) -> str:
+    """Return each Python version that is tried, in turn."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def environment(
+    version: str, wheel: Path, cookies_session: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Environment:
+    """Return an environment with what the repository requires, where the wheel is in a folder."""
+    repository = make_bake(cookies_session)(python_version=version, runtime="package")
+    folder = tmp_path_factory.mktemp("environment") / version
+    return make_environment(folder, repository, version, "--find-links", wheel.parent)
+
+
+def test_the_wheel_holds_the_runtime_as_it_stands(wheel: Path) -> None:
+    assert wheel.name == f"flask_psc_model-{runtime_version()}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name: archive.read(name) for name in archive.namelist() if name.startswith(RUNTIME + "/")}
+        metadata = archive.read(f"flask_psc_model-{runtime_version()}.dist-info/METADATA").decode("utf-8")
+    source = Repository(TEMPLATE / RUNTIME)
+    names = [name for name in source.files() if name.endswith((".py", ".typed"))]
+    assert packed == {f"{RUNTIME}/{name}": (source.path / name).read_bytes() for name in names}
+    assert "Requires-Python: >=3.6\n" in metadata
+
+
+def test_it_passes_its_own_tests(bake: Bake, version: str, environment: Environment) -> None:
+    repository = bake(python_version=version, runtime="package")
+    output = repository.run("python", "-m", "unittest", environment=environment)
+    assert "\nOK\n" in output
+    repository.run("python", "-m", "pip", "check", environment=environment)
+
+
+def test_its_server_does_a_job_and_shuts_down(
+    bake: Bake, version: str, environment: Environment, tmp_path: Path
+) -> None:
+    repository = bake(python_version=version, runtime="package")
+    (tmp_path / "input.txt").write_text("ffaa00\n", encoding="utf-8")
+    with Server(repository.path, environment.variables()) as server:
+        server.wait_until_ready()
+        job = ["--url", server.url, "--input", str(tmp_path), "--output", str(tmp_path)]
+        repository.run("python", "-m", "flask_psc_model.cli.run_job", *job, environment=environment)
+        assert json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["predictions"][0]["name"] == "orange"
+        assert server.post("/shutdown")[0] == 202
+        assert server.wait() == 0
+        assert f"flask_psc_model {runtime_version()}: the model is ready" in server.read_log()
+
+
+def test_only_the_folder_of_the_runtime_is_left_out(bake: Bake, defaults: Repository) -> None:
+    expected = [name for name in defaults.files() if not name.startswith(RUNTIME)]
+    assert list(bake(runtime="package").files()) == expected
+    assert not (bake(runtime="package").path / RUNTIME).exists()
+
+
+@pytest.mark.parametrize("answers", [{}, {"framework": "pytorch", "python_version": "3.8", "accelerator": "cuda"}])
+def test_the_requirements_name_the_package_and_the_image_gets_no_folder(bake: Bake, answers: dict[str, str]) -> None:
+    for runtime in ("vendored", "package"):
+        repository = bake(runtime=runtime, image_registry="modzy" if answers else "public", **answers)
+        is_package = runtime == "package"
+        names = [name for name in repository.files() if name.startswith("requirements")]
+        assert len(names) == (3 if answers else 2)
+        for name in names:
+            assert (PIN in repository.read(name)) == is_package
+        for name in ("Dockerfile", ".dockerignore"):
+            assert (RUNTIME + "/" in repository.read(name)) != is_package
+
+
+def test_the_code_is_clean(bake: Bake, tmp_path: Path) -> None:
+    repository = bake(runtime="package")
+    repository.check_style()
+    repository.run(sys.executable, "-m", "mypy", ".", MYPY_CACHE_DIR=str(tmp_path / "mypy"))
+
+
+def test_a_folder_that_would_hide_the_package_is_never_removed(tmp_path: Path) -> None:
+    result, existing = generate_into(tmp_path, f"{RUNTIME}/mine.py")
+    assert result.returncode == 1
+    assert "would hide the package of that name: move it away, or answer runtime=vendored" in result.stderr
+    assert list(existing.files()) == [f"{RUNTIME}/mine.py"]
+
+
+def test_a_repository_without_the_folder_gets_the_package(tmp_path: Path) -> None:
+    result, existing = generate_into(tmp_path, "model_lib/model.py")
+    assert result.returncode == 0, result.stderr
+    assert existing.read("model_lib/model.py") == "mine"
+    assert PIN in existing.read("requirements.txt")
+    assert not (existing.path / RUNTIME).exists()
+
+
+def generate_into(folder: Path, name: str) -> tuple[subprocess.CompletedProcess[str], Repository]:
+    """Generate into a repository that has one file."""
+    existing = Repository(folder / "output" / "color-name-predictor")
+    (existing.path / name).parent.mkdir(parents=True)
+    (existing.path / name).write_text("mine", encoding="utf-8")
+    options = ["--no-input", "--overwrite-if-exists", "--skip-if-file-exists", "runtime=package"]
+    return cookiecutter(folder / "output", *options), existing

@@ -1,0 +1,280 @@
+"""A repository takes the next version of the template with `cruft update`, and its user's files stay as they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import CommandFailed, run
+from repository import ROOT, TEMPLATE, Repository, cookiecutter
+
+from local_extensions import runtime_version
+
+NAME = "color-name-predictor"
+MODEL = "model_lib/model.py"
+VERSION = "flask_psc_model/version.py"
+RUNTIME = f"{TEMPLATE.name}/flask_psc_model"
+
+#: What the user makes of the repository; the template has files of these names, too.
+THEIRS = {
+    MODEL: 'class MyModel:\n    """Mine."""\n',
+    "README.md": "# Mine\n",
+    "model.yaml": "name: Mine\n",
+    "tests/test_model.py": '"""My tests."""\n',
+    "tests/data/examples/mine/input.txt": "123456",
+    "model_lib/mine.py": "mine = True\n",
+    "notes.md": "My notes.\n",
+}
+
+each_answers = pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param({}, id="defaults"),
+        pytest.param({"framework": "pytorch", "accelerator": "cuda", "author": 'Ann "Q"'}, id="pytorch"),
+        pytest.param({"runtime": "package", "description": "C:\\new is\n'it'"}, id="package"),
+    ],
+)
+
+
+class Folder(Repository):
+    """A folder under Git: of the template, or of a repository made from it."""
+
+    def git(self, *arguments: str) -> str:
+        """Run Git with an identity of its own, whatever the settings of this machine."""
+        identity = ("-c", "user.name=Ann", "-c", "user.email=ann@example.com", "-c", "commit.gpgsign=false")
+        return self.run("git", *identity, *arguments)
+
+    def commit(self) -> str:
+        """Commit everything; return the commit."""
+        self.git("init", "--quiet")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", "Go on")
+        return self.git("rev-parse", "HEAD").strip()
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file."""
+        (self.path / name).parent.mkdir(exist_ok=True, parents=True)
+        (self.path / name).write_text(text, encoding="utf-8")
+
+    def replace(self, name: str, old: str, new: str) -> None:
+        """Replace a text in a file, which has to be there."""
+        text = self.read(name)
+        assert old in text
+        self.write(name, text.replace(old, new))
+
+    def contents(self) -> dict[str, bytes]:
+        """Return the bytes of every file, but for those of Git and cruft."""
+        return {
+            name: (self.path / name).read_bytes()
+            for name in self.files()
+            if not name.startswith(".git/") and name != ".cruft.json"
+        }
+
+
+class Cruft:
+    """The real command, apart from the settings of whoever runs the tests."""
+
+    def __init__(self, folder: Path, template: Folder) -> None:
+        """Choose where its settings and temporary files are, and the template."""
+        self.template = template
+        self.folder = folder
+        self.temporary = folder / "temporary"
+        self.temporary.mkdir(parents=True)
+        settings = folder / "settings.json"
+        settings.write_text(json.dumps({"replay_dir": str(folder / "replay")}), encoding="utf-8")
+        self.variables = {
+            **os.environ,
+            "COOKIECUTTER_CONFIG": str(settings),
+            "TMPDIR": str(self.temporary),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        self.output = ""
+
+    def create(self, answers: dict[str, str]) -> Folder:
+        """Make a repository of the template's last commit, with the user's changes, and commit it."""
+        created = Folder(self.folder / answers.get("model_slug", NAME))
+        self._run("create", self.template.path, "--no-input", "--extra-context", json.dumps(answers))
+        return created
+
+    def update(self, repository: Folder, **answers: str) -> None:
+        """Bring a repository to the template's last commit."""
+        changed = ["--variables-to-update", json.dumps(answers)] if answers else []
+        self._run("update", "--skip-apply-ask", "--project-dir", repository.path, *changed)
+
+    def _run(self, *arguments: str | Path) -> None:
+        self.output = run([sys.executable, "-m", "cruft", *arguments], folder=self.folder, environment=self.variables)
+
+
+@pytest.fixture
+def template(template: Path) -> Folder:
+    """Return a copy of the template, to make versions of; its copy has no commit yet."""
+    return Folder(template)
+
+
+@pytest.fixture
+def cruft(tmp_path: Path, template: Folder) -> Cruft:
+    """Return the command, for that copy."""
+    return Cruft(tmp_path / "cruft", template)
+
+
+@each_answers
+def test_cruft_and_cookiecutter_give_the_same_tree(
+    template: Folder, cruft: Cruft, tmp_path: Path, answers: dict[str, str]
+) -> None:
+    template.commit()
+    created = cruft.create(answers)
+    given = [f"{key}={value}" for key, value in answers.items()]
+    result = cookiecutter(tmp_path / "output", "--no-input", *given)
+    assert result.returncode == 0, result.stderr
+    assert created.contents() == Folder(tmp_path / "output" / NAME).contents()
+    assert f"repository is in {NAME}/" in cruft.output
+
+
+@each_answers
+def test_the_next_version_is_taken_over_an_edited_model(
+    template: Folder, cruft: Cruft, tmp_path: Path, answers: dict[str, str]
+) -> None:
+    now = make_older(template)
+    repository = make_theirs(cruft.create(answers))
+    if "runtime" not in answers:
+        assert '"0.0.9"' in repository.read(VERSION)
+    head = restore(template, now)
+
+    cruft.update(repository)
+
+    assert "as clean as possible" in cruft.output
+    assert "Your model's repository" not in cruft.output, "nothing was made: cruft compares two versions"
+    fresh = render(tmp_path / "fresh", answers)
+    for name, content in repository.contents().items():
+        theirs = name in THEIRS or name.startswith(("README.md", "asset_bundle", "model.yaml", "model_lib", "tests"))
+        if not theirs:
+            assert content == fresh[name], name
+    assert_theirs(repository)
+    assert {name for name in fresh if not name.startswith(("model_lib", "tests"))} <= repository.contents().keys()
+    assert json.loads(repository.read(".cruft.json"))["commit"] == head
+    assert list(cruft.temporary.glob("*/")) == []
+    repository.check_style()
+
+
+def test_a_package_can_take_the_place_of_the_folder(template: Folder, cruft: Cruft) -> None:
+    template.commit()
+    repository = make_theirs(cruft.create({}))
+    cruft.update(repository, runtime="package")
+    assert not (repository.path / "flask_psc_model").exists()
+    assert f"flask-psc-model=={runtime_version()}\n" in repository.read("requirements.txt")
+    assert_theirs(repository)
+    repository.commit()
+    cruft.update(repository, runtime="vendored")
+    assert (repository.path / VERSION).read_bytes() == (TEMPLATE / VERSION).read_bytes()
+    assert_theirs(repository)
+
+
+def test_an_update_crosses_a_change_of_the_local_extension_when_the_module_is_renamed(
+    template: Folder, cruft: Cruft
+) -> None:
+    now = make_older(template)
+    change_extension(template, "older_extensions")
+    repository = make_theirs(cruft.create({}))
+    restore(template, now)
+    cruft.update(repository)
+    assert (repository.path / VERSION).read_bytes() == (TEMPLATE / VERSION).read_bytes()
+    assert_theirs(repository)
+
+
+def test_it_does_not_when_the_module_keeps_its_name(template: Folder, cruft: Cruft) -> None:
+    now = make_older(template)
+    change_extension(template, "local_extensions")
+    repository = make_theirs(cruft.create({}))
+    restore(template, now)
+    with pytest.raises(CommandFailed, match="docstring"):
+        cruft.update(repository)
+    assert_theirs(repository)
+
+
+def test_a_replay_gives_the_same_tree(tmp_path: Path) -> None:
+    answers = {"author": 'Ann "Q"', "framework": "keras", "runtime": "package"}
+    expected = render(tmp_path / "first", answers)
+    (saved,) = (tmp_path / "first.replay").iterdir()
+    result = cookiecutter(tmp_path / "second", "--replay-file", saved)
+    assert result.returncode == 0, result.stderr
+    assert Folder(tmp_path / "second" / NAME).contents() == expected
+
+
+def test_a_replay_from_before_a_question_asks_it(tmp_path: Path) -> None:
+    expected = render(tmp_path / "first", {})
+    (saved,) = (tmp_path / "first.replay").iterdir()
+    context: dict[str, Any] = json.loads(saved.read_text(encoding="utf-8"))
+    del context["cookiecutter"]["runtime"]
+    saved.write_text(json.dumps(context), encoding="utf-8")
+    result = cookiecutter(tmp_path / "second", "--replay-file", saved, keys="\n")
+    assert result.returncode == 0, result.stderr
+    assert "How the repository comes by its server" in result.stdout
+    assert Folder(tmp_path / "second" / NAME).contents() == expected
+
+
+def test_the_changelog_tells_of_the_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (\S+)", changelog, re.MULTILINE)[0] == runtime_version()
+
+
+def make_older(template: Folder) -> Path:
+    """Commit an earlier version in the place of the template's; return where that is kept meanwhile."""
+    now = template.path.with_name("now")
+    shutil.copytree(template.path, now)
+    template.replace(f"{RUNTIME}/version.py", runtime_version(), "0.0.9")
+    template.replace(f"{RUNTIME}/routes.py", "import", "# an older comment\nimport")
+    template.write(f"{RUNTIME}/retired.py", "# no longer there\n")
+    (template.path / RUNTIME / "units.py").unlink()
+    for name in (MODEL, "README.md", "Dockerfile", ".gitignore"):
+        template.write(f"{TEMPLATE.name}/{name}", "# older\n" + template.read(f"{TEMPLATE.name}/{name}"))
+    template.replace("templates/requirements/versions.yaml", "torch==2.13.0", "torch==2.12.9")
+    for path in (template.path / "templates" / "requirements").glob("pytorch-2.13.0-*"):
+        path.rename(path.with_name(path.name.replace("2.13.0", "2.12.9")))
+    template.commit()
+    return now
+
+
+def change_extension(template: Folder, module: str) -> None:
+    """Let the earlier version have another interface of the local extension, under a name."""
+    template.replace("local_extensions.py", "docstring=docstring", "doc=docstring")
+    for path in template.path.rglob("*.py"):
+        name = path.relative_to(template.path).as_posix()
+        template.write(name, template.read(name).replace("| docstring }}", "| doc }}"))
+    template.replace("cookiecutter.json", '"local_extensions.Answers"', f'"{module}.Answers"')
+    (template.path / "local_extensions.py").rename(template.path / f"{module}.py")
+    template.commit()
+
+
+def restore(template: Folder, now: Path) -> str:
+    """Commit the template as it is; return the commit."""
+    for path in template.path.iterdir():
+        if path.name != ".git":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.copytree(now, template.path, dirs_exist_ok=True)
+    return template.commit()
+
+
+def make_theirs(repository: Folder) -> Folder:
+    """Let the user change a repository, and commit it."""
+    for name, text in THEIRS.items():
+        repository.write(name, text)
+    repository.commit()
+    return repository
+
+
+def assert_theirs(repository: Folder) -> None:
+    """Check that the user's files are as the user left them."""
+    assert {name: repository.read(name) for name in THEIRS} == THEIRS
+
+
+def render(output: Path, answers: dict[str, str]) -> dict[str, bytes]:
+    """Return the files that Cookiecutter renders."""
+    result = cookiecutter(output, "--no-input", *(f"{key}={value}" for key, value in answers.items()))
+    assert result.returncode == 0, result.stderr
+    return Folder(output / NAME).contents()
