@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 from commands import run
+from engine import BASE_IMAGE, built, find_problem
 from environment import Environment
 from hypothesis import settings
 from interpreters import PIP, VERSIONS, find_interpreter
@@ -60,6 +62,20 @@ def template(tmp_path: Path) -> Path:
     for name in ("hooks", "templates", TEMPLATE.name):
         shutil.copytree(ROOT / name, copy / name)
     return copy
+
+
+@pytest.fixture(scope="session")
+def engine() -> None:
+    """Leave the test out where no image can be built."""
+    if problem := find_problem(BASE_IMAGE):
+        pytest.skip(f"left out: {problem}")
+
+
+@pytest.fixture(scope="session")
+def image(engine: None, defaults: Repository) -> Iterator[str]:
+    """Return the image of the repository of the default answers; the group `containers` shares it."""
+    with built(defaults, "psc-test-defaults") as name:
+        yield name
 
 
 def make_environment(folder: Path, repository: Repository, version: str, *options: str | Path) -> Environment:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine import docker
 from repository import ROOT, TEMPLATE, Repository
 
 TINY = ROOT / "tests" / "runtime" / "tiny"
@@ -73,14 +74,6 @@ ADVICE = {
 pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.xdist_group("containers")]
 
 Build = Callable[[str], str]
-
-
-def docker(*arguments: str, text: str | None = None) -> str:
-    """Run a command of the engine and return what it writes."""
-    variables = {**os.environ, "DOCKER_BUILDKIT": "1"}
-    return subprocess.run(
-        ["docker", *arguments], input=text, env=variables, check=True, stdout=subprocess.PIPE, encoding="utf-8"
-    ).stdout
 
 
 @pytest.fixture(scope="module")
@@ -165,12 +158,8 @@ def test_an_image_against_our_standards_gets_advice_from_the_check_that_names_th
     assert checks_of(results, "failed", "left out") == set()
 
 
-def test_a_generated_repository_passes_without_advice(defaults: Repository) -> None:
-    docker("build", "--quiet", "--network", "host", "--tag", "psc-check-defaults", str(defaults.path))
-    try:
-        code, results = check_container("psc-check-defaults", model=defaults.path)
-    finally:
-        docker("image", "rm", "--force", "psc-check-defaults")
+def test_a_generated_repository_passes_without_advice(image: str, defaults: Repository) -> None:
+    code, results = check_container(image, model=defaults.path)
     assert code == 0
     assert checks_of(results, "passed") == {*TOGETHER, *ALONE}
     assert checks_of(results, "failed", "advice", "left out") == set()

@@ -1,0 +1,148 @@
+"""The container of a generated repository: what is in its image, and where it runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import make_bake
+from engine import ask, built, docker, find_problem, run_job, serving
+from repository import Repository
+
+if TYPE_CHECKING:
+    from conftest import Bake
+
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.xdist_group("containers")]
+
+#: What the platform may do to a container, as options of `docker run`.
+HARDENED = {
+    "a read-only root file system and a /tmp of its own": ["--read-only", "--tmpfs", "/tmp"],
+    "a read-only root file system, where only /dev/shm can be written": ["--read-only"],
+    "no shared memory": ["--ipc=none"],
+    "no capabilities": ["--cap-drop=ALL", "--security-opt=no-new-privileges"],
+    "a user without a name": ["--user=12345:23456"],
+    "all of that": [
+        "--read-only",
+        "--tmpfs=/tmp",
+        "--ipc=none",
+        "--cap-drop=ALL",
+        "--security-opt=no-new-privileges",
+        "--user=12345:23456",
+    ],
+}
+
+#: Answers with what means something in a Dockerfile.
+ODD_TEXT = 'Says "no" to $HOME, ${PATH} and \\ # to the end'
+
+#: Other Pythons, and the images that their repositories are built on.
+OLD_PYTHONS = {"3.8": "python:3.8-slim-bookworm", "3.6": "python:3.6-slim-bullseye"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder that every user may write."""
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o777)
+    return data
+
+
+@pytest.fixture(scope="module")
+def odd_image(cookies_session: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the image of a repository that nobody but its owner may read, with odd texts."""
+    bake = make_bake(cookies_session)
+    repository = bake(model_name='The "odd" $model', description=ODD_TEXT, author="Ann \\ Ü #1")
+    copy = tmp_path_factory.mktemp("odd") / "repository"
+    shutil.copytree(repository.path, copy)
+    for path in [copy, *copy.rglob("*")]:
+        path.chmod(path.stat().st_mode & 0o700)
+    with built(Repository(copy), "psc-test-odd") as name:
+        yield name
+
+
+@pytest.mark.parametrize("options", HARDENED.values(), ids=HARDENED)
+def test_a_job_runs_and_the_server_stops_with(image: str, folder: Path, options: list[str]) -> None:
+    with serving(image, "--volume", f"{folder}:/data", *options) as server:
+        assert run_job(server, folder)["statusCode"] == 200
+        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        assert results["predictions"][0]["name"] == "orange"
+        assert ask(server, "/shutdown", post={})["statusCode"] == 202
+        assert docker("wait", server.name) == "0"
+
+
+@pytest.mark.parametrize("options", [["--read-only"], HARDENED["all of that"]], ids=["a read-only root", "all of that"])
+def test_the_unit_tests_pass_in_a_container_with(image: str, options: list[str]) -> None:
+    output = docker("run", "--rm", *options, image, "sh", "-c", "python -m unittest 2>&1")
+    assert output.endswith("\nOK")
+
+
+def test_a_folder_that_the_user_may_not_write_is_a_400_that_proposes_one_who_may(image: str, folder: Path) -> None:
+    (folder / "input.txt").write_text("ffaa00", encoding="utf-8")
+    folder.chmod(0o555)
+    with serving(image, "--volume", f"{folder}:/data", "--cap-drop=ALL") as server:
+        answer = ask(server, "/run", post={"type": "file", "input": "/data", "output": "/data"})
+    folder.chmod(0o777)
+    assert answer["statusCode"] == 400
+    assert "/data" in str(answer["message"])
+    assert "user 1000 and group 1000" in str(answer["message"])
+    assert "--user" in str(answer["message"])
+
+
+def test_gunicorn_is_the_first_process(image: str) -> None:
+    with serving(image) as server:
+        command = docker("exec", server.name, "cat", "/proc/1/cmdline").split("\0")
+    assert command[1:3] == ["-m", "gunicorn"]
+
+
+def test_the_engine_finds_it_healthy_on_any_port(image: str) -> None:
+    with serving(image, "--env=PSC_MODEL_PORT=9000", "--health-interval=1s", port=9000) as server:
+        health = "starting"
+        while health == "starting":
+            time.sleep(0.2)
+            health = docker("inspect", "--format", "{{.State.Health.Status}}", server.name)
+        log = docker("inspect", "--format", "{{(index .State.Health.Log 0).Output}}", server.name)
+    assert (health, log) == ("healthy", "200: the model is ready")
+
+
+def test_it_holds_what_the_server_and_its_tests_need_and_no_more(image: str, defaults: Repository) -> None:
+    copied = ["app.py", "entrypoint.sh", "gunicorn.conf.py", "model.yaml", "requirements.txt"]
+    folders = ["flask_psc_model", "model_lib", "tests"]
+    expected = set(copied)
+    for name in folders:
+        files = [path for path in (defaults.path / name).rglob("*") if path.is_file()]
+        expected |= {str(path.relative_to(defaults.path)) for path in files}
+    found = set(docker("run", "--rm", image, "find", ".", "-type", "f", "-printf", "%P\n").splitlines())
+    compiled = {path for path in found if path.endswith(".pyc")}
+    assert found - compiled == expected
+    for name in ("flask_psc_model", "model_lib"):
+        assert {path for path in compiled if path.startswith(name)}
+
+
+def test_every_file_can_be_read_by_any_user_whatever_its_mode_was(odd_image: str, folder: Path) -> None:
+    with serving(odd_image, "--user=12345", "--volume", f"{folder}:/data") as server:
+        assert run_job(server, folder)["statusCode"] == 200
+
+
+def test_the_labels_say_what_was_answered(odd_image: str) -> None:
+    labels = json.loads(docker("inspect", "--format", "{{json .Config.Labels}}", odd_image))
+    prefix = "org.opencontainers.image."
+    assert labels[f"{prefix}title"] == 'The "odd" $model'
+    assert labels[f"{prefix}description"] == ODD_TEXT
+    assert labels[f"{prefix}authors"] == "Ann \\ Ü #1"
+
+
+@pytest.mark.parametrize("python", OLD_PYTHONS)
+def test_an_old_python_runs_jobs_and_the_unit_tests(bake: Bake, folder: Path, python: str) -> None:
+    if problem := find_problem(OLD_PYTHONS[python]):
+        pytest.skip(f"left out: {problem}")
+    with built(bake(python_version=python), f"psc-test-{python}") as image:
+        assert docker("run", "--rm", image, "python", "-m", "pip", "check") == "No broken requirements found."
+        output = docker("run", "--rm", image, "sh", "-c", "python -m unittest 2>&1")
+        assert output.endswith("\nOK")
+        with serving(image, "--volume", f"{folder}:/data") as server:
+            assert run_job(server, folder)["statusCode"] == 200
