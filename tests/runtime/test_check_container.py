@@ -201,7 +201,7 @@ def test_the_exit_status_and_a_line_tell_each_result():
     lines = ending.output.splitlines()
     assert lines[0] == (
         "ok        examples/two-lines: expected 200, and results.json as in the case;"
-        " came that [HTTP API specification: run]"
+        " came the same [HTTP API specification: run]"
     )
     assert lines[2] == (
         "FAIL      media-type/text/plain: expected 415; came 400: expected JSON"
