@@ -288,6 +288,7 @@ def test_no_data_is_an_error(model, tmp_path):
         check_container("model", "--data", nowhere), "no data folder " + nowhere
     )
     check_error(check_container("model", model=nowhere), "no file or folder " + nowhere)
+    check_error(check_container("model", model=str(tmp_path)), "there is no model.yaml")
     data = os.path.join(model, "tests", "data")
     os.remove(os.path.join(data, "examples", "word", "results.json"))
     check_error(check_container("model", model=model), "no results.json in the case")
