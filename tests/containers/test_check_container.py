@@ -60,6 +60,10 @@ FAILURES = {
     "shutdown": "ENV FAULT=shutdown",
     "shutdown/code": "ENV FAULT=shutdown/code",
 }
+
+#: How long `/status` is waited for where it never comes; a silent server has to listen by then.
+IMPATIENCE = {"port": "1s", "status/silent": "5s"}
+
 ADVICE = {
     "exec-form": "CMD python3 /srv/server.py",
     "non-root": "USER root",
@@ -91,12 +95,11 @@ def build(engine: None) -> Iterator[Build]:
     docker("image", "rm", "--force", "psc-check-tiny", *built)
 
 
-@pytest.fixture
-def tiny(tmp_path: Path) -> Path:
-    """Return the files of the small server's model, with less patience for it."""
-    model = shutil.copytree(TINY, tmp_path / "tiny")
+def make_impatient(folder: Path, fault: str) -> Path:
+    """Copy the files of the small server's model, with less time for a start that never succeeds."""
+    model = shutil.copytree(TINY, folder)
     text = (model / "model.yaml").read_text(encoding="utf-8")
-    (model / "model.yaml").write_text(text.replace("status: 30s", "status: 2s"), encoding="utf-8")
+    (model / "model.yaml").write_text(text.replace("status: 30s", f"status: {IMPATIENCE[fault]}"), encoding="utf-8")
     return model
 
 
@@ -136,10 +139,9 @@ def test_a_server_that_is_not_ours_and_keeps_the_specification_passes(build: Bui
 
 
 @pytest.mark.parametrize("fault", FAILURES)
-def test_a_broken_image_is_caught_by_the_check_that_names_the_fault(build: Build, tiny: Path, fault: str) -> None:
-    impatient = fault in ("port", "status/silent")
-    image = build(FAILURES[fault])
-    code, results = check_container(image, "--only", ",".join(TOGETHER), model=tiny if impatient else TINY)
+def test_a_broken_image_is_caught_by_the_check_that_names_the_fault(build: Build, tmp_path: Path, fault: str) -> None:
+    model = make_impatient(tmp_path / "tiny", fault) if fault in IMPATIENCE else TINY
+    code, results = check_container(build(FAILURES[fault]), "--only", ",".join(TOGETHER), model=model)
     assert code == 1
     assert checks_of(results, "failed") == {fault.split("/")[0]}
     assert checks_of(results, "advice") <= checks_of(results, "failed")

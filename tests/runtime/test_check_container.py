@@ -201,7 +201,7 @@ def test_the_exit_status_and_a_line_tell_each_result():
     lines = ending.output.splitlines()
     assert lines[0] == (
         "ok        examples/two-lines: expected 200, and results.json as in the case;"
-        " came that [HTTP API specification: run]"
+        " came the same [HTTP API specification: run]"
     )
     assert lines[2] == (
         "FAIL      media-type/text/plain: expected 415; came 400: expected JSON"
@@ -288,6 +288,7 @@ def test_no_data_is_an_error(model, tmp_path):
         check_container("model", "--data", nowhere), "no data folder " + nowhere
     )
     check_error(check_container("model", model=nowhere), "no file or folder " + nowhere)
+    check_error(check_container("model", model=str(tmp_path)), "there is no model.yaml")
     data = os.path.join(model, "tests", "data")
     os.remove(os.path.join(data, "examples", "word", "results.json"))
     check_error(check_container("model", model=model), "no results.json in the case")

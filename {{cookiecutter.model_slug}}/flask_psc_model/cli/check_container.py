@@ -68,8 +68,9 @@ _LIST = "\n".join(
 )
 @click.option(
     "--url",
-    help="Check a server of this machine that runs already, in place of an image. It has"
-    " to see the temporary folder of this command, which TMPDIR chooses.",
+    help="Check a server of this machine that runs already, in place of an image; it is"
+    " left running. It has to see the temporary folder of this command, which TMPDIR"
+    " chooses.",
 )
 @click.option("--report", "junit_path", help="Write JUnit XML to this file, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -91,8 +92,9 @@ def main(
     platform starts it: with the resources of model.yaml, another port, and no command.
     The cases in tests/data are run on it.
 
-    The exit status is 0 where the specification is kept, whatever the advice, 1 where
-    it is not, and 2 where nothing could be checked.
+    What breaks the specification is a failure. What the specification does not ask for,
+    and a good server does all the same, is advice. The exit status is 0 without
+    failures, 1 with failures, and 2 where nothing could be checked.
 
     \b
     Examples:

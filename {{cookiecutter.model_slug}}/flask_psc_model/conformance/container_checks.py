@@ -22,8 +22,11 @@ from .target import (
 #: allows by default, before it kills.
 EXIT_SECONDS = 10
 
-#: Seconds that `/status` may take while a job runs, and a run to open its input.
+#: Seconds that `/status` may take while a job runs.
 PROMPT_SECONDS = 5
+
+#: Seconds that a run may take to open its input.
+OPEN_SECONDS = 10
 
 SHELL = ["/bin/sh", "-c"]
 
@@ -75,7 +78,7 @@ def check_one_job(target: Target) -> Iterator[Finding]:
 
     def look() -> str:
         target.run_case(target.data.examples[0])
-        return "that"
+        return "the same"
 
     yield observe("", "200 for an example case, and its outputs", look)
 
@@ -117,7 +120,7 @@ def _ask_for_status(target: Target) -> str:
 
 
 def _wait_until_read(file: HeldFile, run: Background) -> bool:
-    deadline = time.monotonic() + PROMPT_SECONDS
+    deadline = time.monotonic() + OPEN_SECONDS
     while run.is_running() and time.monotonic() < deadline:
         if file.is_read():
             return True

@@ -22,10 +22,13 @@ from .finding import Finding
 from .log_tail import LogTail
 from .report import Report
 from .result import Result
-from .target import Target, ModelCases, describe
+from .target import ModelCases, Target, describe
 
 #: Lets a server under another user into the folder of the jobs.
 PASSABLE_FOLDER = 0o711
+
+#: Seconds that a container may take to exit once its server has dropped a connection.
+EXIT_SECONDS = 1
 
 #: Which check fails when a server cannot be reached.
 START_CHECKS = {ContainerExited: COMMAND, NotListening: PORT, NoAnswer: STATUS_CHECK}
@@ -126,6 +129,7 @@ class Inspection:
         try:
             for _, finding in self._start(container):
                 if not finding.passed:
+                    finding.expected = "a server that is ready"
                     self._add(check, finding, log)
                     return
             target = self._make_target(container.client, folder, container)
@@ -208,10 +212,10 @@ class Inspection:
 
     def _explain_silence(self, finding: Finding, target: Target) -> bool:
         """Say why a server does not answer, if its container has exited."""
-        end = target.container.describe_exit() if target.container else ""
-        if end:
-            finding.came += "; " + end
-        return bool(end)
+        if target.container is None or target.container.wait(EXIT_SECONDS) is None:
+            return False
+        finding.came += "; " + target.container.describe_exit()
+        return True
 
     def _add(
         self, check: Check, finding: Finding, log: LogTail, seconds: float = 0.0

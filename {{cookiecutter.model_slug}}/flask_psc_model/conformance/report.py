@@ -37,7 +37,7 @@ class Report:
         self.subject = subject
         self.results: List[Result] = []
         self._to_error = keep_output_clear
-        self._is_live = sys.stderr.isatty()
+        self._is_live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     def announce(self, text: str) -> None:
         """Say what is done now, and takes a while."""

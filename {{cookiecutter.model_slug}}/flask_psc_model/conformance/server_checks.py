@@ -58,7 +58,7 @@ def check_examples(target: Target) -> Iterator[Finding]:
 
     def look(case: ExampleCase) -> str:
         target.compare(target.run_case(case), case.outputs)
-        return "that"
+        return "the same"
 
     for case in target.data.examples:
         expected = "200, and {} as in the case".format(", ".join(case.outputs))
@@ -166,7 +166,7 @@ def check_fresh_output(target: Target) -> Iterator[Finding]:
         for name, content in target.run_job(job, case.outputs).items():
             if STALE in content:
                 raise Unexpected("200, but {} is the old file".format(name))
-        return "that"
+        return "the same"
 
     yield observe("", "200, and new files in the place of old ones", look)
 
@@ -181,7 +181,7 @@ def check_same_job_twice(target: Target) -> Iterator[Finding]:
         for name in case.outputs:
             job.remove_output(name)
         target.compare(target.run_job(job, case.outputs), first)
-        return "that"
+        return "the same"
 
     yield observe("", "200 each time, and the same outputs", look)
 
@@ -197,9 +197,11 @@ def check_parallel_jobs(target: Target) -> Iterator[Finding]:
     def look() -> str:
         alone = {case.name: target.run_case(case) for case in set(cases)}
         runs = [(case, Background(target.run_case, case, client)) for case in cases]
+        for _, run in runs:
+            run.wait()
         for case, run in runs:
             target.compare(run.join(), alone[case.name])
-        return "that"
+        return "the same"
 
     expected = "200 for {} jobs at once, each with its outputs".format(PARALLEL_JOBS)
     yield observe("", expected, look)
