@@ -22,7 +22,7 @@ from .finding import Finding
 from .log_tail import LogTail
 from .report import Report
 from .result import Result
-from .target import Target, ModelCases, describe
+from .target import ModelCases, Target, describe
 
 #: Lets a server under another user into the folder of the jobs.
 PASSABLE_FOLDER = 0o711
