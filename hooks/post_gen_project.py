@@ -22,7 +22,8 @@ import yaml
 KEPT: list[str] = json.loads(r"""{{ cookiecutter | kept_files | tojson }}""")
 IS_NEW: bool = json.loads("""{{ cookiecutter | was_empty | tojson }}""")
 FILES: list[str] = json.loads(r"""{{ cookiecutter | file_names | tojson }}""")
-ANSWERS: dict[str, str] = dict(json.loads(r"""{{ cookiecutter.items() | list | tojson }}"""))
+ANSWERS: dict[str, str] = json.loads(r"""{{ cookiecutter | tojson }}""")
+KEYS: list[str] = json.loads(r"""{{ cookiecutter.keys() | list | tojson }}""")
 
 #: A Jinja mark; two braces and a dot are Go's, which `docker inspect` takes, and with a dollar they are GitHub's.
 JINJA_MARK = re.compile(r"(?<![$])[{][{](?!\.)|[{][%#]")
@@ -91,7 +92,7 @@ def summary() -> str:
     # the pip that comes with it takes no wheels of PyYAML 6
     pip = ' && pip install "pip==21.3.1"' if python == "3.6" else ""
     package = "\n     (Its server is a package: README.md says where pip finds it.)" if is_package() else ""
-    answers = [f"  {key:15} {textwrap.shorten(text, 90)}" for key, text in ANSWERS.items() if key[0] != "_"]
+    answers = [f"  {key:15} {textwrap.shorten(ANSWERS[key], 90)}" for key in KEYS if key[0] != "_"]
     return f"""
 Your model's repository is in {slug}/, with an example that works.
 

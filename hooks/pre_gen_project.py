@@ -9,10 +9,10 @@ from pathlib import Path
 
 # {{ cookiecutter | check_answers }}
 # {{ cookiecutter | note_existing_files }}
-ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
+(RUNTIME,) = json.loads(r"""[{{ cookiecutter.runtime | tojson }}]""")
 
 # The last hook relies on it: what is in the folder after this was rendered, and is not the user's.
-if ANSWERS["runtime"] == "package" and Path("flask_psc_model").exists():
+if RUNTIME == "package" and Path("flask_psc_model").exists():
     sys.exit(
         f"error: {Path('flask_psc_model').absolute()} would hide the package of that name: move it away,"
         " or answer runtime=vendored. Nothing was changed."

@@ -29,7 +29,8 @@ TREES: dict[str, dict[str, str]] = {
         "accelerator": "cuda",
         "image_registry": "modzy",
     },
-    "keras-3.13": {"model_name": "Größe & Maß", "framework": "keras", "python_version": "3.13"},
+    "keras-3.13": {"model_name": "Größe & Maß", "framework": "keras", "python_version": "3.13", "ci": "gitlab"},
+    "package": {"runtime": "package", "ci": "github"},
 }
 
 

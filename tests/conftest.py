@@ -78,6 +78,16 @@ def image(engine: None, defaults: Repository) -> Iterator[str]:
         yield name
 
 
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the wheel that `make wheel` makes; what that needs is installed, since it runs this."""
+    folder = tmp_path_factory.mktemp("wheels")
+    tools = [f"VENV={sys.prefix}", "-o", f"{sys.prefix}/.installed-dev"]
+    run(["make", "wheel", f"WHEELS={folder}", *tools], folder=ROOT)
+    (wheel,) = folder.iterdir()
+    return wheel
+
+
 def make_environment(folder: Path, repository: Repository, version: str, *options: str | Path) -> Environment:
     """Install what a repository requires in a new environment of a Python version, as its README says.
 

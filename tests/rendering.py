@@ -16,6 +16,8 @@ from cookiecutter.utils import create_env_with_context
 from jinja2 import Environment, FileSystemLoader, Template
 from repository import QUESTIONS, ROOT, TEMPLATE
 
+RUNTIME = "flask_psc_model/"
+
 Answers = dict[str, Any]
 #: The content of each file, by its name.
 Tree = dict[str, bytes]
@@ -48,8 +50,8 @@ def render(answers: Answers) -> Tree:
     tree = {}
     for name, template, content in _sources():
         path = name.render(cookiecutter=answers)
-        # Cookiecutter leaves out a file whose name comes out empty
-        if path and not path.endswith("/"):
+        # Cookiecutter leaves out a file whose name comes out empty; the last hook leaves out the runtime
+        if path and not path.endswith("/") and not (answers["runtime"] == "package" and path.startswith(RUNTIME)):
             tree[path] = (
                 content if template is None else _with_line_ends_of(content, template.render(cookiecutter=answers))
             )

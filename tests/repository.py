@@ -17,7 +17,16 @@ from environment import Environment
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.model_slug}}"
+#: What continuous integration adds to the files of a repository.
+CI_FILES: dict[str, set[str]] = {
+    "none": set(),
+    "github": {".github/workflows/ci.yml", ".github/dependabot.yml"},
+    "gitlab": {".gitlab-ci.yml", "renovate.json"},
+}
 QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+
+#: The key for every question.
+ENTER = "\n" * len([name for name in QUESTIONS if not name.startswith("_")])
 
 
 class Repository:

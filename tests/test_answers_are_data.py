@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rendering import Answers, Tree, answer, render, render_hook, render_typed
-from repository import Repository, cookiecutter
+from repository import ENTER, Repository, cookiecutter
 
 #: The answers that are any text.
 FREE = ("model_name", "description", "author")
@@ -270,7 +270,7 @@ def test_the_real_command_with_its_hooks_gives_the_same(tmp_path: Path, text: st
 @pytest.mark.parametrize("name", ["quotes", "shell", "emoji", "right to left", "markdown", "Jinja comes close"])
 def test_what_is_typed_at_the_questions_gives_the_same(tmp_path: Path, name: str) -> None:
     text = TEXTS[name]
-    result = cookiecutter(tmp_path / "output", keys=f"{text}\nmodel\n{text}\n{text}\n\n\n\n\n\n")
+    result = cookiecutter(tmp_path / "output", keys=f"{text}\nmodel\n{text}\n{text}\n" + ENTER)
     assert result.returncode == 0, result.stderr
     folder = tmp_path / "output" / "model"
     expected = render_typed(model_name=text, model_slug="model", description=text, author=text)
@@ -316,7 +316,7 @@ JINJA = (
 def test_jinja_that_is_typed_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.chdir(tmp_path)
     typed = {"model_name": "Name", "model_slug": "model", "description": "text", "author": "Ann", key: JINJA}
-    result = cookiecutter(tmp_path / "output", keys="\n".join(typed.values()) + "\n" * 6)
+    result = cookiecutter(tmp_path / "output", keys="\n".join(typed.values()) + "\n" + ENTER)
     assert result.returncode == 1
     assert f"{key} holds" in result.stdout + result.stderr
     assert list(tmp_path.rglob("canary")) == []

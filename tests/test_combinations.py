@@ -16,8 +16,8 @@ import yaml
 from commands import run
 from cookiecutter.exceptions import FailedHookException
 from golden import golden_path, names
-from rendering import Tree, render_typed
-from repository import QUESTIONS
+from rendering import RUNTIME, Tree, render_typed
+from repository import CI_FILES, QUESTIONS
 from tidiness import find_empty_sections, find_faults
 
 from local_extensions import Stack, has_framework, recommended_image
@@ -199,7 +199,11 @@ def test_a_combination_without_an_image_is_refused_unless_one_is_typed(stack: St
 def test_every_combination_has_exactly_its_files(rendered: list[Rendered]) -> None:
     of_defaults = set(names(golden_path("defaults").read_text(encoding="utf-8")))
     for each in rendered:
-        expected = of_defaults | ({"requirements-image.txt"} if each.has_framework() else set())
+        expected = of_defaults | CI_FILES[each.answers["ci"]]
+        if each.has_framework():
+            expected |= {"requirements-image.txt"}
+        if each.answers["runtime"] == "package":
+            expected = {name for name in expected if not name.startswith(RUNTIME)}
         assert set(each.tree) == expected, str(each)
 
 

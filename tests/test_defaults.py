@@ -20,6 +20,7 @@ TOP_LEVEL = {
     ".flaskenv",
     ".gitattributes",
     ".gitignore",
+    ".pre-commit-config.yaml",
     "Dockerfile",
     "README.md",
     "app.py",

@@ -30,26 +30,6 @@ def test_an_entry_point_that_cannot_be_run_is_noticed(template: Path, tmp_path: 
     assert_noticed(template, tmp_path / "output", "entrypoint.sh: is not executable")
 
 
-def test_next_steps_name_the_answers(tmp_path: Path) -> None:
-    answers = ["model_slug=my-model", "python_version=3.8", "accelerator=cuda", "image_registry=modzy"]
-    result = cookiecutter(tmp_path / "output", "--no-input", *answers)
-    assert result.returncode == 0, result.stderr
-    for step in (
-        "cd my-model",
-        "python3.8 -m venv .venv",
-        "modzy-py3.8-cuda:latest",
-        "docker build -t my-model:latest .",
-        "docker run --gpus all ",
-    ):
-        assert step in result.stdout
-
-
-def test_next_steps_do_not_ask_for_a_gpu_without_cuda(tmp_path: Path) -> None:
-    result = cookiecutter(tmp_path / "output", "--no-input")
-    assert "docker run" in result.stdout
-    assert "--gpus" not in result.stdout
-
-
 def assert_noticed(template: Path, output: Path, message: str) -> None:
     """Render a broken template, and check that it is told and that nothing is left."""
     result = cookiecutter(output, "--no-input", template=template)

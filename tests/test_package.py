@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from commands import run
 from conftest import make_bake, make_environment
 from environment import Environment
 from interpreters import find_interpreter
-from repository import ROOT, TEMPLATE, Repository, cookiecutter
+from repository import TEMPLATE, Repository, cookiecutter
 from server import Server
 
 from local_extensions import runtime_version
@@ -27,16 +26,6 @@ PIN = f"flask-psc-model=={runtime_version()}\n"
 
 #: The oldest Python, and the one that is the default.
 VERSIONS = ["3.6", "3.12"]
-
-
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the wheel that `make wheel` makes; what that needs is installed, since it runs this."""
-    folder = tmp_path_factory.mktemp("wheels")
-    tools = [f"VENV={sys.prefix}", "-o", f"{sys.prefix}/.installed-dev"]
-    run(["make", "wheel", f"WHEELS={folder}", *tools], folder=ROOT)
-    (wheel,) = folder.iterdir()
-    return wheel
 
 
 def _for_version(version: str) -> Any:

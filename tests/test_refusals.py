@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repository import QUESTIONS, cookiecutter
-
-#: Enough of the key for every question.
-ENTER = "\n" * len([name for name in QUESTIONS if not name.startswith("_")])
+from repository import ENTER, QUESTIONS, cookiecutter
 
 
 def assert_refused(result: subprocess.CompletedProcess[str], output: Path, *messages: str) -> None:

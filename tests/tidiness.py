@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from markdown_it import MarkdownIt
 
-#: A Jinja mark; two braces and a dot are Go's, in a command that the README shows.
-JINJA_MARK = re.compile(rb"\{\{(?!\.)|\{%|\{#")
+#: A Jinja mark; two braces and a dot are Go's, in a command that the README shows, and with a dollar they are GitHub's.
+JINJA_MARK = re.compile(rb"(?<!\$)\{\{(?!\.)|\{%|\{#")
 
 FAULTS = {
     "holds Jinja that was not rendered": JINJA_MARK,
