@@ -15,7 +15,7 @@ export MYPY_CACHE_DIR := $(CURDIR)/.mypy_cache
 export RUFF_CACHE_DIR := $(CURDIR)/.ruff_cache
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock golden bench wheel clean
+.PHONY: help demo test lint format lock golden bench wheel picture clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -36,7 +36,7 @@ lint: $(VENV)/.installed-dev ## check the style and the types
 	cd '$(RUNTIME_HOME)' && '$(TOOLS)/mypy' --cache-dir '$(MYPY_CACHE_DIR)/runtime' -p flask_psc_model
 
 lock: $(VENV)/.installed-dev ## renew the pinned requirements
-	PYTHONPATH=. $(BIN)/python scripts/lock.py
+	PYTHONPATH=. $(BIN)/python scripts/lock.py $(FRAMEWORKS)
 
 golden: $(VENV)/.installed-dev ## renew the golden trees of the tests, to be reviewed with git diff
 	@$(BIN)/python scripts/golden.py
@@ -46,6 +46,9 @@ bench: $(VENV)/.installed-dev ## measure the figures that README.md quotes
 
 wheel: $(VENV)/.installed-dev ## build the runtime as a wheel, flask-psc-model, in dist/
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir '$(WHEELS)' .
+
+picture: $(VENV)/.installed-dev ## record the session that README.md shows
+	$(BIN)/python scripts/picture.py
 
 clean: ## remove the virtual environment and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .bench dist

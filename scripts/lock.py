@@ -1,6 +1,6 @@
 """Renews the pinned requirements: of the generated repositories, and of this one.
 
-`make lock` runs it; it needs uv.
+`make lock` runs it; it needs uv. `make lock FRAMEWORKS=pytorch` renews the pins of one framework only.
 """
 
 from __future__ import annotations
@@ -36,13 +36,15 @@ CUDA = re.compile(r"^((?:nvidia|cuda)-[\w-]+|triton)==", re.MULTILINE)
 
 
 def main() -> None:
-    """Renew every file."""
+    """Renew every file, or those of the frameworks on the command line."""
+    frameworks = sys.argv[1:]
+    sets = [each for each in find_sets() if not frameworks or each.stack.framework in frameworks]
     console = Console()
     try:
         with ThreadPoolExecutor(8) as pool:
-            for line in pool.map(renew_set, find_sets()):
+            for line in pool.map(renew_set, sets):
                 console.say(line)
-        for name in ("requirements", "requirements-dev"):
+        for name in () if frameworks else ("requirements", "requirements-dev"):
             source = ROOT / f"{name}.in"
             line = renew(source.with_suffix(".txt"), source, "--python-version", OLDEST_PYTHON, "--universal")
             console.say(line)
