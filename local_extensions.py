@@ -89,6 +89,11 @@ class Stack(NamedTuple):
         parts = [self.framework, version, kind] if version else [self.framework]
         return "-".join([*parts, self.python_version]) + ".txt"
 
+    def tool_pins(self, image: str = "") -> str:
+        """Name the file that pins the tools: one of the set's own, or the one of its Python."""
+        own = f"dev/{self.pins(image)}"
+        return own if (REQUIREMENTS / own).is_file() else f"dev/{self.python_version}.txt"
+
     def has_packages(self) -> bool:
         """Tell whether there is a set of packages for it."""
         return (REQUIREMENTS / self.pins()).is_file()
@@ -147,6 +152,7 @@ class Answers(Extension):
             pins=lambda answers: Stack.of(answers).pins(answers["base_image"]),
             version=lambda answers: Stack.of(answers).version(answers["base_image"]),
             slug=slug,
+            tool_pins=lambda answers: Stack.of(answers).tool_pins(answers["base_image"]),
             yaml=yaml_string,
         )
 

@@ -94,7 +94,7 @@ def _describe_file(folder: Path, name: str) -> str:
     if source.exists() and source.read_bytes() == content:
         return f"=== {name}{mode}: as in the template"
     text = content.decode()
-    for pins in PINS.glob("*-3.*.txt"):
+    for pins in (*PINS.glob("*-3.*.txt"), *PINS.glob("dev/*.txt")):
         text = text.replace(pins.read_text(encoding="utf-8"), f"[{pins.relative_to(ROOT)}]\n")
     return f"=== {name}{mode}\n{text}"
 

@@ -9,6 +9,7 @@ import itertools
 import json
 import re
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +24,7 @@ from local_extensions import Answers, Stack, has_framework
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.model_slug}}"
 PINS = ROOT / "templates" / "requirements"
+TOOL_PINS = PINS / "dev"
 QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 
 #: The oldest Python on which the template itself is used.
@@ -43,6 +45,8 @@ def main() -> None:
     try:
         with ThreadPoolExecutor(8) as pool:
             for line in pool.map(renew_set, sets):
+                console.say(line)
+            for line in () if frameworks else renew_tools(pool):
                 console.say(line)
         for name in () if frameworks else ("requirements", "requirements-dev"):
             source = ROOT / f"{name}.in"
@@ -99,6 +103,50 @@ def renew_set(wanted: PackageSet) -> str:
             excludes.write_text("\n".join(CUDA.findall(needed)), encoding="utf-8")
             options += ["--excludes", excludes.name]
         return renew(PINS / wanted.pins, source, *options)
+
+
+def renew_tools(pool: ThreadPoolExecutor) -> Iterator[str]:
+    """Pin the tools of generated repositories, so that installing them changes no pin of theirs.
+
+    There is one file for each Python; a set that needs other versions has one of its own.
+    """
+    stacks = {packages.pins: packages.stack for packages in find_sets() if not packages.inside}
+    pinned = dict(zip(stacks, pool.map(pin_tools, stacks, stacks.values()), strict=True))
+    texts = {}
+    for pins, stack in stacks.items():
+        common = pinned[Stack("none", stack.python_version, "cpu", "public").pins()]
+        if list_pins(pinned[pins]) == list_pins(common):
+            texts[f"{stack.python_version}.txt"] = common
+        else:
+            texts[pins] = pinned[pins]
+    for path in set(TOOL_PINS.glob("*.txt")) - {TOOL_PINS / name for name in texts}:
+        path.unlink()
+        yield f"{path.relative_to(ROOT)}: removed"
+    for name, text in texts.items():
+        yield write(TOOL_PINS / name, text)
+
+
+def pin_tools(pins: str, stack: Stack) -> str:
+    """Return the pins of the tools that go with a file of pins."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        source = folder / "requirements-dev.in"
+        source.write_bytes((TEMPLATE / source.name).read_bytes())
+        # the constraints that the source names
+        (folder / "requirements.txt").write_bytes((PINS / pins).read_bytes())
+        return resolve(source, *target(stack.python_version))
+
+
+def list_pins(text: str) -> set[str]:
+    """Return the lines that pin a package."""
+    return set(re.findall(r"^[\w.-]+==\S+", text, re.MULTILINE))
+
+
+def write(path: Path, text: str) -> str:
+    """Write a file, and say whether that changed it."""
+    changed = not path.exists() or path.read_text(encoding="utf-8") != text
+    path.write_text(text, encoding="utf-8")
+    return f"{path.relative_to(ROOT)}: {'renewed' if changed else 'unchanged'}"
 
 
 def target(python: str) -> list[str]:

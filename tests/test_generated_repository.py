@@ -6,6 +6,7 @@ Real environments, real servers, real requests.
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import pytest
 from conftest import make_environment
 from environment import Environment
 from interpreters import find_interpreter
+from lock import list_pins
 from server import Server
 
 if TYPE_CHECKING:
@@ -74,6 +76,16 @@ def test_it_passes_its_own_tests_under_pytest(
     output = repository.run("python", "-m", "pytest", environment=environment_with_pytest)
     assert " passed" in output
     assert " skipped" not in output
+
+
+def test_its_tools_leave_its_pins_as_they_are(bake: Bake, version: str, environment_with_pytest: Environment) -> None:
+    repository = bake(python_version=version)
+    environment_with_pytest.install("-r", repository.path / "requirements-dev.txt")
+    run = partial(repository.run, "python", environment=environment_with_pytest)
+    installed = set(run("-m", "pip", "freeze").lower().replace("_", "-").split())
+    assert list_pins(repository.read("requirements.txt")) <= installed
+    problems = "from flask_psc_model.checklist import schema; print(list(schema.find_schema_problems('.')))"
+    assert run("-c", problems).splitlines()[-1] == "[]"
 
 
 OLDEST = "3.6"

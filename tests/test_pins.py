@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from lock import CUDA, PINS, PackageSet, find_sets, resolve, target
+from lock import CUDA, PINS, TOOL_PINS, PackageSet, find_sets, list_pins, resolve, target
 from repository import QUESTIONS
 
 from local_extensions import framework_versions
@@ -16,14 +16,9 @@ SETS = find_sets()
 each_set = pytest.mark.parametrize("packages", SETS, ids=[packages.pins for packages in SETS])
 
 
-def pins(text: str) -> set[str]:
-    """Return the lines that pin a package."""
-    return set(re.findall(r"^[\w.-]+==\S+", text, re.MULTILINE))
-
-
 def read_pins(name: str) -> set[str]:
     """Return what a file of `templates/requirements` pins."""
-    return pins((PINS / name).read_text(encoding="utf-8"))
+    return list_pins((PINS / name).read_text(encoding="utf-8"))
 
 
 def test_every_set_is_pinned_and_nothing_else() -> None:
@@ -62,6 +57,22 @@ def test_the_pins_go_together_and_miss_nothing(packages: PackageSet, tmp_path: P
         excludes = tmp_path / "excludes.txt"
         excludes.write_text("\n".join(CUDA.findall(resolved)), encoding="utf-8")
         resolved = resolve(source, *options, "--excludes", excludes.name)
-    assert pinned <= pins(resolved)
+    assert pinned <= list_pins(resolved)
     if not packages.inside:
-        assert pinned == pins(resolved)
+        assert pinned == list_pins(resolved)
+
+
+INSTALLED = [packages for packages in SETS if not packages.inside]
+
+
+def test_the_tools_are_pinned_for_every_python_and_nothing_else() -> None:
+    used = {packages.stack.tool_pins(packages.image) for packages in INSTALLED}
+    assert {f"dev/{path.name}" for path in TOOL_PINS.iterdir()} == used
+
+
+@pytest.mark.parametrize("packages", INSTALLED, ids=[packages.pins for packages in INSTALLED])
+def test_the_tools_change_no_pin(packages: PackageSet) -> None:
+    versions = dict(pin.split("==") for pin in read_pins(packages.pins))
+    tools = dict(pin.split("==") for pin in read_pins(packages.stack.tool_pins(packages.image)))
+    assert {name: versions.get(name, version) for name, version in tools.items()} == tools
+    assert "jsonschema" in tools

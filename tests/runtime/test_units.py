@@ -3,7 +3,12 @@
 import math
 
 import pytest
-from flask_psc_model.units import parse_duration, parse_size
+from flask_psc_model.units import (
+    format_duration,
+    format_size,
+    parse_duration,
+    parse_size,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -151,3 +156,18 @@ def test_whatever_is_written_is_a_number_above_zero_or_a_value_error(value):
         except ValueError:
             continue
         assert 0 < number < math.inf
+
+
+@given(st.integers(1, 10**6))
+def test_what_is_written_is_read_as_the_same(number):
+    size = number * 1024**2
+    assert parse_size(format_size(size)) == size
+    assert parse_duration(format_duration(number)) == number
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(512, "512M"), (1024, "1G"), (1536, "1536M"), (2048, "2G"), (1024**2, "1024G")],
+)
+def test_a_size_is_written_in_megabytes_or_whole_gigabytes(size, text):
+    assert format_size(size * 1024**2) == text

@@ -18,6 +18,18 @@ COMMAND = ("./entrypoint.sh",)
 START_SECONDS = 60
 
 
+class ServerNotStarted(RuntimeError):
+    """A server does not listen; the message has its log.
+
+    Attributes:
+        problem: what is wrong, without the log.
+    """
+
+    def __init__(self, problem: str, log: str) -> None:
+        super().__init__("{}; its log:\n{}".format(problem, log))
+        self.problem = problem
+
+
 class LiveServer:
     """A context manager that starts a model's server on a free port and stops it.
 
@@ -47,7 +59,7 @@ class LiveServer:
     def __enter__(self) -> "LiveServer":
         self.start()
         try:
-            self._wait_until_it_listens()
+            self.wait_until_it_listens()
         except BaseException:
             self.stop()
             raise
@@ -72,6 +84,29 @@ class LiveServer:
             stdout=self._log,
             stderr=self._log,
             start_new_session=True,
+        )
+
+    def wait_until_it_listens(self) -> None:
+        """Wait until the server listens.
+
+        Raises:
+            ServerNotStarted: it has exited, or does not listen within `START_SECONDS`.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                time.sleep(0.02)
+        raise ServerNotStarted(
+            "the server {} {}".format(
+                " ".join(self.command),
+                "does not listen"
+                if self.process.returncode is None
+                else "exited with code {}".format(self.process.returncode),
+            ),
+            self.read_log(),
         )
 
     def stop(self) -> int:
@@ -113,24 +148,6 @@ class LiveServer:
         environment["PSC_MODEL_PORT"] = str(self.port)
         environment.update(self.environment)
         return environment
-
-    def _wait_until_it_listens(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while self.process.poll() is None and time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                time.sleep(0.02)
-        raise RuntimeError(
-            "the server {} {}; its log:\n{}".format(
-                " ".join(self.command),
-                "does not listen"
-                if self.process.returncode is None
-                else "exited with code {}".format(self.process.returncode),
-                self.read_log(),
-            )
-        )
 
 
 def find_free_port() -> int:

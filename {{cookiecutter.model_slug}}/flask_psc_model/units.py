@@ -53,6 +53,21 @@ def parse_duration(text: Any) -> float:
     return seconds
 
 
+def format_size(size: int) -> str:
+    """Write a size as `model.yaml` does: `512M`, `2G`.
+
+    Args:
+        size: in bytes, a multiple of 1024 * 1024.
+    """
+    gigabytes, rest = divmod(size, 1024**3)
+    return "{}M".format(size // 1024**2) if rest else "{}G".format(gigabytes)
+
+
+def format_duration(seconds: int) -> str:
+    """Write a time as `model.yaml` does: `20s`, `90s`."""
+    return "{}s".format(seconds)
+
+
 def _as_text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return ""

@@ -1,0 +1,399 @@
+"""The command `python -m flask_psc_model.cli.checklist`, and each of its points."""
+
+import json
+import os
+import shutil
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from flask_psc_model.checklist import example, image, measured, requirements, suite
+from flask_psc_model.checklist.point import Point, Problem
+from flask_psc_model.checklist.points import POINTS
+from flask_psc_model.cli import checklist
+from flask_psc_model.metadata import load_metadata
+
+from . import models
+from .commands import run_python
+from .project import make_project, write
+from .template import TEMPLATE
+
+METADATA = """\
+specification: "0.3"
+type: file
+source: A company
+version: 1.2.3
+name: Echo
+author: Ann
+description:
+  summary: Copies.
+  details: Copies a text.
+  technical: Reads and writes.
+  performance: Perfect.
+releaseNotes: The first.
+tags: []
+filters: []
+metrics: []
+inputs:
+  input.txt: {acceptedMediaTypes: [text/plain], maxSize: 1K, description: A text.}
+outputs:
+  results.json: {mediaType: text/plain, maxSize: 1K, description: The same text.}
+resources: {memory: {size: 64M}, cpu: {count: 1}, gpu: {count: 0}}
+timeout: {status: 20s, run: 20s}
+internal:
+  recommended: false
+  experimental: false
+  available: true
+  features: {explainable: false, adversarialDefense: false}
+"""
+
+DOCKERFILE = """\
+FROM python:3.12-slim-bookworm
+COPY requirements.txt ./
+# COPY nothing/ nothing/
+COPY --chown=1000:1000 flask_psc_model/ flask_psc_model/
+COPY app.py entrypoint.sh gunicorn.conf.py \\
+    model.yaml ./
+COPY ["model_lib/", "model_lib/"]
+"""
+
+IGNORED = """\
+# all but these
+*
+!app.py
+!entrypoint.sh
+!flask_psc_model/
+!gunicorn.conf.py
+!model.yaml
+!model_lib/
+**/__pycache__/
+"""
+
+TESTS = """\
+import unittest
+
+
+class Test(unittest.TestCase):
+    def test_it(self):
+        self.assertEqual(1, {})
+"""
+
+RECORD = {
+    "version": "1.2.3",
+    "load": {"worst": 1.5},
+    "runs": {"one": {"worst": 0.1}, "two": {"worst": 2}},
+    "peakMemory": 40 * 1024**2,
+}
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Return a project of which nothing is open."""
+    # the folder of a test that has passed is another test's, if pytest removes it
+    load_metadata.cache_clear()
+    folder = make_project(tmp_path / "project", models.ECHO)
+    shutil.copy(os.path.join(TEMPLATE, "model.schema.json"), folder)
+    write(folder, "model.yaml", METADATA)
+    write(folder, "Dockerfile", DOCKERFILE)
+    write(folder, ".dockerignore", IGNORED)
+    write(folder, "requirements.in", "flask\nPyYAML  # for model.yaml\n")
+    write(folder, "requirements.txt", "flask==3.1.3\n    # via x\npyyaml==6.0.3\n")
+    write(folder, "measurement.json", json.dumps(RECORD))
+    for kind in ("examples", "validation-error"):
+        add_file(folder, "tests/data/{}/one/input.txt".format(kind), "a")
+    add_file(folder, "tests/__init__.py", "")
+    add_file(folder, "tests/test_model.py", TESTS.format(1))
+    return folder
+
+
+def add_file(folder, name, text):
+    """Write a file of a project, and the folders that it is in."""
+    os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
+    write(folder, name, text)
+
+
+def run_checklist(folder, **environment):
+    """Run the command in a folder."""
+    return run_python(
+        "-m", "flask_psc_model.cli.checklist", folder=folder, **environment
+    )
+
+
+def list_problems(find, folder):
+    """Return what a function finds, as text."""
+    return [str(problem) for problem in Point("", find).list_problems(folder)]
+
+
+def test_a_project_that_is_ready_ticks_every_point(project):
+    ending = run_checklist(project)
+    assert ending.code == 0, ending
+    expected = "".join("[x] {}\n".format(point.title) for point in POINTS)
+    assert ending.output == expected + "\nAll points are ticked.\n"
+
+
+def test_open_points_say_what_to_do_and_where(project):
+    os.remove(os.path.join(project, "measurement.json"))
+    write(project, "requirements.txt", "flask==3.1.3\n")
+    write(project, "tests/test_model.py", TESTS.format(2))
+    ending = run_checklist(project)
+    assert ending.code == 1, ending
+    assert ending.output.count("[x] ") == len(POINTS) - 3
+    for text in (
+        "requirements.txt: has no pin of pyyaml",
+        "tests: FAIL: test_it (tests.test_model.Test",
+        "run python -m flask_psc_model.cli.measure IMAGE --write",
+        "3 of {} points are open.".format(len(POINTS)),
+    ):
+        assert text in ending.output, ending
+
+
+@pytest.mark.parametrize(("no_color", "is_coloured"), [("", True), ("1", False)])
+def test_a_terminal_shows_colours_if_they_are_wanted(
+    tmp_path, monkeypatch, no_color, is_coloured
+):
+    write(str(tmp_path), "model.yaml", "{}")
+    monkeypatch.chdir(str(tmp_path))
+    monkeypatch.setenv("NO_COLOR", no_color)
+    ending = CliRunner().invoke(checklist.main, [], color=True)
+    assert ending.exit_code == 1, ending.output
+    assert ("\x1b[" in ending.output) is is_coloured
+
+
+def test_without_jsonschema_one_line_says_how_to_get_it(project):
+    write(project, "jsonschema.py", "raise ImportError('hidden')")
+    ending = run_checklist(project)
+    assert ending.code == 2, ending
+    assert ending.output == ""
+    [line] = ending.errors.splitlines()
+    assert "pip install -r requirements-dev.txt" in line
+
+
+def test_outside_of_a_repository_one_line_says_so(tmp_path, project):
+    ending = run_checklist(tmp_path, PYTHONPATH=project)
+    assert ending.code == 2, ending
+    [line] = ending.errors.splitlines()
+    assert line.startswith("error: there is no model.yaml")
+
+
+def test_a_blank_folder_has_open_points_and_no_traceback(tmp_path):
+    is_open = {point.title: point.list_problems(str(tmp_path)) for point in POINTS}
+    # what is not there is no example
+    assert not is_open.pop("your model stands in the place of the example")
+    assert all(is_open.values()), is_open
+    assert "there is no file or folder" in str(is_open[POINTS[0].title][0])
+
+
+@pytest.mark.parametrize(
+    "name", ["Dockerfile", "model.schema.json", "requirements.in", "requirements.txt"]
+)
+def test_a_file_that_is_missing_is_named(project, name):
+    os.remove(os.path.join(project, name))
+    problems = [problem for point in POINTS for problem in point.list_problems(project)]
+    assert [str(problem) for problem in problems] == [
+        name + ": is missing: add it again"
+    ]
+
+
+def test_metadata_that_cannot_be_read_is_a_problem(project):
+    write(project, "model.yaml", "a: b: c")
+    for point in POINTS[:2]:
+        [problem] = point.list_problems(project)
+        assert "model.yaml is not valid YAML" in str(problem)
+
+
+def test_texts_of_the_example_are_named_with_their_keys(project):
+    metadata = yaml.safe_load(METADATA)
+    metadata["author"] = "Your Name"
+    metadata["description"]["details"] = ""
+    metadata["outputs"]["results.json"]["description"] = (
+        "The nearest colour names under `predictions`, nearest first, each with its\n"
+        "`name` and a `score` from 0 to 1.\n"
+    )
+    write(project, "model.yaml", yaml.safe_dump(metadata))
+    assert sorted(list_problems(example.find_texts, project)) == [
+        "model.yaml, author: is still the example's: write your own",
+        "model.yaml, description.details: is blank: fill it in",
+        "model.yaml, outputs.results.json.description: is still the example's: write"
+        " your own",
+    ]
+
+
+def test_code_of_the_example_is_found_wherever_it_was_moved_to(project):
+    add_file(project, "other/names.py", "CSS_COLORS = {}")
+    add_file(project, ".venv/colors.py", "CSS_COLORS = {}")
+    add_file(project, "env/pyvenv.cfg", "")
+    add_file(project, "env/lib/colors.py", "CSS_COLORS = {}")
+    [problem] = list_problems(example.find_code, project)
+    assert problem.startswith("other/names.py: still has the example")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "pinned", "missing"),
+    [
+        ("flask", "Flask==1", []),
+        ("Py_Yaml.x", "py-yaml-x==1", []),
+        ("torch[cuda]>=2  # why\n", "torch==2 \\\n    --hash=sha256:0\n", []),
+        ("torch", "torch[cuda]==2.0", []),
+        ("mine", "mine @ https://example.org/mine.whl", []),
+        ("--extra-index-url https://example.org\n-r x.in\n# y\n", "", []),
+        ("flask\nclick", "click==1", ["flask"]),
+        ("flask", "flask>=1", ["flask"]),
+        ("flask", "# flask==1", ["flask"]),
+        ("flask", "flask-cors==1", ["flask"]),
+    ],
+)
+def test_what_is_not_pinned_is_named(project, wanted, pinned, missing):
+    write(project, "requirements.in", wanted)
+    write(project, "requirements.txt", pinned)
+    problems = list_problems(requirements.find_unpinned, project)
+    assert [problem.split()[5].strip(",") for problem in problems] == missing
+
+
+@pytest.mark.parametrize("kind", ["examples", "validation-error"])
+def test_missing_cases_are_named(project, kind):
+    shutil.rmtree(os.path.join(project, "tests", "data", kind))
+    [problem] = list_problems(suite.find_failures, project)
+    assert problem.startswith("tests/data/{}: has no case: add a folder".format(kind))
+
+
+@pytest.mark.parametrize(
+    ("tests", "expected"),
+    [
+        ("", "finds no tests: write some"),
+        ("import nothing_at_all", "ERROR: "),
+        ("import os; os._exit(7)", "ends with exit code 7"),
+    ],
+)
+def test_tests_that_are_none_or_do_not_run_are_a_problem(project, tests, expected):
+    write(project, "tests/test_model.py", tests)
+    [problem] = list_problems(suite.find_failures, project)
+    assert expected in problem
+
+
+def test_many_failures_are_counted(project):
+    method = "    def test_{}(self):\n        self.fail()\n"
+    methods = "".join(method.format(number) for number in range(7))
+    head = TESTS.split("    def")[0]
+    write(project, "tests/test_model.py", head + methods)
+    problems = list_problems(suite.find_failures, project)
+    assert len(problems) == 6
+    assert problems[-1] == "tests: 2 more fail (run python -m unittest)"
+
+
+def test_modules_that_are_not_copied_are_named_with_what_imports_them(project):
+    write(project, "model_lib/model.py", "from helpers import text\nimport numbers")
+    add_file(project, "helpers/__init__.py", "")
+    add_file(project, "helpers/text.py", "from . import words")
+    add_file(project, "helpers/words.py", "import lonely")
+    add_file(project, "lonely.py", "")
+    add_file(project, "unused.py", "")
+    assert list_problems(image.find_left_out, project) == [
+        "Dockerfile: does not copy helpers/__init__.py, which model_lib/model.py needs:"
+        " add COPY helpers/ helpers/",
+        "Dockerfile: does not copy lonely.py, which helpers/words.py needs: add COPY"
+        " lonely.py ./",
+    ]
+    write(project, "Dockerfile", DOCKERFILE + "COPY helpers lonely.py ./\n")
+    assert list_problems(image.find_left_out, project) == [
+        ".dockerignore: leaves out helpers/__init__.py, which model_lib/model.py needs:"
+        " add !helpers/",
+        ".dockerignore: leaves out lonely.py, which helpers/words.py needs: add"
+        " !lonely.py",
+    ]
+    write(project, ".dockerignore", IGNORED + "!helpers/\n!lonely.py\n")
+    assert list_problems(image.find_left_out, project) == []
+
+
+@pytest.mark.parametrize("name", ["model.yaml", "entrypoint.sh", "gunicorn.conf.py"])
+def test_files_that_the_server_reads_have_to_be_copied(project, name):
+    write(project, "Dockerfile", DOCKERFILE.replace(name, ""))
+    [problem] = list_problems(image.find_left_out, project)
+    assert "does not copy {}, which".format(name) in problem
+
+
+def test_a_model_that_is_named_by_its_path_has_to_be_copied(project):
+    write(project, "Dockerfile", DOCKERFILE.replace('"model_lib/", ', ""))
+    [problem] = list_problems(image.find_left_out, project)
+    assert "does not copy model_lib/__init__.py, which app.py needs" in problem
+
+
+@pytest.mark.parametrize(
+    ("line", "copies"),
+    [
+        ("COPY . .", True),
+        ("COPY ./ /opt/app/", True),
+        ("add a /a", True),
+        ("COPY --chown=1 --chmod=755 ./a/b/ b/", True),
+        ("COPY a/*/c.py ./", True),
+        ("COPY a/**/c.py ./", True),
+        ("COPY x \\\n  a ./", True),
+        ("COPY a/* ./", True),
+        ("COPY --from=build a a", False),
+        ("COPY *.py ./", False),
+        ("COPY b a", False),
+        ("COPY a/b/c.pyc ./", False),
+        ("RUN cp a b", False),
+        ("# COPY a a", False),
+        ("COPY [broken", False),
+    ],
+)
+def test_a_line_of_a_dockerfile_is_read_as_the_engine_reads_it(project, line, copies):
+    write(project, "app.py", "import a.b.c")
+    add_file(project, "a/b/c.py", "")
+    write(project, ".dockerignore", "")
+    write(project, "Dockerfile", DOCKERFILE + line + "\n")
+    problems = list_problems(image.find_left_out, project)
+    assert (problems == []) is copies
+
+
+@pytest.mark.parametrize(
+    ("patterns", "ignored"),
+    [
+        (["a"], True),
+        (["a/b/"], True),
+        (["**/c.py"], True),
+        (["*/b"], True),
+        (["/a/b/c.py"], True),
+        (["*", "!a/b", "a/?/c.p[xy]"], True),
+        (["*", "!a"], False),
+        (["c.py"], False),
+        (["*.py"], False),
+        ([], False),
+    ],
+)
+def test_a_dockerignore_is_read_as_the_engine_reads_it(patterns, ignored):
+    assert image.is_ignored("a/b/c.py", patterns) is ignored
+
+
+def test_an_app_that_is_not_python_is_a_problem(project):
+    write(project, "app.py", "this is no python")
+    [problem] = list_problems(image.find_left_out, project)
+    assert problem.startswith("app.py is not Python")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"version": "1.2.2"}, "version: is 1.2.3, and version 1.2.2 was measured"),
+        ({"peakMemory": 64 * 1024**2 + 1}, "resources.memory.size: allows"),
+        ({"load": {"worst": 20.1}}, "timeout.status: allows 20 seconds, and 20.1"),
+        ({"runs": {"one": {"worst": 21}}}, "timeout.run: allows 20 seconds, and 21"),
+        ({"runs": {}}, "measurement.json: is not what"),
+    ],
+)
+def test_values_that_do_not_cover_what_was_measured_are_named(
+    project, change, expected
+):
+    write(project, "measurement.json", json.dumps(dict(RECORD, **change)))
+    [problem] = list_problems(measured.find_unmeasured, project)
+    assert expected in problem
+
+
+def test_a_record_that_is_cut_off_is_a_problem(project):
+    write(project, "measurement.json", "{")
+    [problem] = list_problems(measured.find_unmeasured, project)
+    assert problem.startswith("measurement.json: is ")
+
+
+def test_a_problem_without_a_place_is_its_text():
+    assert str(Problem("", "all is lost")) == "all is lost"

@@ -1,0 +1,325 @@
+"""The command `python -m flask_psc_model.cli.measure`, without containers."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from flask_psc_model.cli import measure
+from flask_psc_model.container import EngineError
+from flask_psc_model.limits import Limits
+from flask_psc_model.measurement import memory
+from flask_psc_model.measurement.measurement import Measurement, Times
+from flask_psc_model.measurement.proposal import EXAMPLE, propose
+from flask_psc_model.measurement.record import Record
+from flask_psc_model.metadata import Metadata
+from flask_psc_model.metadata_file import MetadataFile
+
+from . import models
+from .commands import run_python
+from .project import make_project, write
+
+METADATA = """\
+# kept
+version: 1.2.3
+inputs: {input.txt: {maxSize: 1K}}
+outputs: {results.json: {}}
+resources:
+  memory:
+    size: 3G  # a guess
+timeout:
+  status: 55s
+  run: 44s
+"""
+
+EDITED = re.compile(
+    re.escape(METADATA)
+    .replace("3G", r"(\d+[MG])")
+    .replace("55s", r"(\d+s)")
+    .replace("44s", r"(\d+s)")
+)
+
+
+def make(folder, cases, metadata=METADATA):
+    """Make a project with example cases, given as their input by their name."""
+    project = make_project(folder / "project", models.ACTOR)
+    write(project, "model.yaml", metadata)
+    for name, text in cases.items():
+        case = os.path.join("tests", "data", "examples", name)
+        os.makedirs(os.path.join(project, case))
+        write(project, os.path.join(case, "input.txt"), text)
+    return project
+
+
+def run_measure(project, *args, **environment):
+    """Run the command in the folder of a project."""
+    return run_python(
+        "-m", "flask_psc_model.cli.measure", *args, folder=project, **environment
+    )
+
+
+def check_refused(project, *args, **environment):
+    """Check that the command fails with one line and changes nothing; return it."""
+    before = read_metadata(project)
+    ending = run_measure(project, "--starts", "1", "--runs", "1", *args, **environment)
+    assert ending.code == 1, ending
+    assert "Traceback" not in ending.errors
+    [line] = [each for each in ending.errors.splitlines() if each.startswith("error: ")]
+    assert ending.errors.endswith(line + "\n")
+    assert read_metadata(project) == before
+    assert not os.path.exists(os.path.join(project, "measurement.json"))
+    return line
+
+
+def read_metadata(project):
+    """Return the text of a project's `model.yaml`."""
+    with open(
+        os.path.join(project, "model.yaml"), encoding="utf-8", newline=""
+    ) as file:
+        return file.read()
+
+
+def test_the_local_server_is_measured_and_the_values_are_written(tmp_path):
+    project = make(tmp_path, {"one": "a", "two": "sleep 0"})
+    ending = run_measure(project, "--write", "--starts", "2", "--runs", "2")
+    assert ending.code == 0, ending
+    for title in ("loading the model", "case one", "case two", "peak memory"):
+        assert re.search("^{} +[0-9]".format(title), ending.output, re.MULTILINE)
+    assert "start 2 of 2: running 2 cases" in ending.errors
+    edited = EDITED.fullmatch(read_metadata(project))
+    assert edited, read_metadata(project)
+    for value, old in zip(edited.groups(), ("3G", "55s", "44s")):
+        assert ": {}  (now {})".format(value, old) in ending.output
+    with open(os.path.join(project, "measurement.json"), encoding="utf-8") as file:
+        content = json.load(file)
+    assert list(content["runs"]) == ["one", "two"]
+    assert content["version"] == "1.2.3"
+    record = Record.load(project)
+    assert record.load_seconds >= content["load"]["median"] > 0
+    assert record.run_seconds > 0
+    # a Python with Flask in it, and no more than this machine has
+    assert 10 * 1024**2 < record.peak_memory < 1024**4
+
+
+def test_nothing_is_written_without_the_option(tmp_path, monkeypatch):
+    project = make(tmp_path, {"one": "a"})
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(
+        measure, "measure", lambda *_: make_measurement(10**8, 1.25, 0.011)
+    )
+    ending = CliRunner().invoke(measure.main, [])
+    assert ending.exit_code == 0, ending.output
+    for line in (
+        "loading the model    675 ms     1.2 s",
+        "case one               6 ms     11 ms",
+        "  resources.memory.size: 128M  (now 3G)",
+        "Give --write to put these values into model.yaml.",
+    ):
+        assert line in ending.output.splitlines()
+    assert read_metadata(project) == METADATA
+    assert not os.path.exists(os.path.join(project, "measurement.json"))
+
+
+def test_a_case_that_does_not_run_is_one_line(tmp_path):
+    project = make(tmp_path, {"one": "a", "two": "refuse a cat, please"})
+    line = check_refused(project, "--write")
+    assert "the case two was answered 422: a cat, please" in line
+
+
+def test_a_model_that_does_not_load_is_one_line(tmp_path):
+    project = make(tmp_path, {"one": "a"})
+    write(project, "model_lib/model.py", "raise RuntimeError('no weights')")
+    line = check_refused(project)
+    assert "GET /status was answered 500" in line
+    assert "no weights" in line
+
+
+def test_a_server_that_does_not_start_is_one_line_with_the_end_of_its_log(tmp_path):
+    project = make(tmp_path, {"one": "a"})
+    write(project, "gunicorn.conf.py", "import sys; sys.exit('error: no settings')")
+    line = check_refused(project)
+    assert "./entrypoint.sh exited with code" in line
+    assert "the last line of its log: error: no settings" in line
+
+
+def test_a_missing_key_is_told_before_anything_is_measured(tmp_path):
+    metadata = METADATA.replace("  run: 44s\n", "")
+    project = make(tmp_path, {"one": "fail badly"}, metadata)
+    line = check_refused(project, "--write")
+    assert 'has no key timeout.run: add the line "run: 20s" below "timeout:"' in line
+
+
+def test_missing_cases_are_one_line(tmp_path):
+    project = make(tmp_path, {})
+    line = check_refused(project)
+    folder = os.path.join(project, "tests", "data", "examples")
+    assert "there are no cases in {}: add".format(os.path.realpath(folder)) in line
+
+
+def test_a_folder_without_metadata_is_one_line(tmp_path):
+    ending = run_measure(tmp_path, PYTHONPATH=make(tmp_path, {}))
+    assert ending.code == 1, ending
+    assert "there is no model.yaml" in ending.errors
+    assert "Traceback" not in ending.errors
+
+
+def test_an_image_without_an_engine_is_one_line(tmp_path):
+    project = make(tmp_path, {"one": "a"})
+    line = check_refused(project, "some-image", PATH=str(tmp_path))
+    assert "there is no container engine that answers: docker cannot be run" in line
+
+
+def make_measurement(peak, load, run):
+    """Return a measurement with one case."""
+    measurement = Measurement()
+    measurement.peak_memory = peak
+    measurement.load.seconds = [0.1, load]
+    measurement.runs["one"] = Times()
+    measurement.runs["one"].seconds = [run, 0.001]
+    return measurement
+
+
+@pytest.mark.parametrize(
+    ("measured", "proposed"),
+    [
+        ((30 * 1024**2, 0.5, 0.01), ("64M", "10s", "10s")),
+        ((52 * 1024**2, 3.4, 5), ("128M", "15s", "15s")),
+        ((900 * 1024**2, 41, 30.1), ("1152M", "125s", "95s")),
+        ((1600 * 1024**2, 20, 1000), ("2G", "60s", "3000s")),
+    ],
+)
+def test_a_margin_is_added_and_rounded_up(measured, proposed):
+    values = propose(make_measurement(*measured))
+    assert tuple(values.values()) == proposed
+    assert list(values) == list(EXAMPLE)
+
+
+def test_the_processes_of_a_process_count():
+    code = "import subprocess, sys; subprocess.call([sys.executable, '-c', {!r}])"
+    child = "data = bytearray(50 * 1024**2); print(len(data), flush=True); input()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code.format(child)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with process:
+        process.stdout.readline()
+        total = memory.measure_tree(process.pid)
+        own = memory.measure_process(process.pid)
+        process.stdin.close()
+    assert total > own + 50 * 1024**2
+    assert memory.measure_process(process.pid) == 0
+
+
+def test_samples_keep_the_peak():
+    figures = iter([1, 7, 2])
+    seen = threading.Event()
+
+    def read():
+        figure = next(figures, None)
+        if figure is None:
+            seen.set()
+        return figure or 3
+
+    with memory.SampledMemory(read, "figures") as sampled:
+        assert seen.wait(20)
+        assert sampled.read_peak() == 7
+
+
+class FakeContainer:
+    """A container that runs, and an engine that answers what a test gives."""
+
+    name = "psc-fake"
+
+    def __init__(self, answers, inspected=None):
+        self.answers = answers
+        self.inspected = inspected or {"State": {"Pid": 0}, "Id": "abc"}
+        self.engine = self
+        self.command = "docker"
+
+    def call(self, *args):
+        """Answer a command by its last argument, as an engine does."""
+        if args[-1] not in self.answers:
+            raise EngineError("no such file")
+        return self.answers[args[-1]]
+
+    def inspect(self):
+        """Return what is known about the container."""
+        return self.inspected
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/sys/fs/cgroup/memory.peak",
+        "/sys/fs/cgroup/memory/memory.max_usage_in_bytes",
+    ],
+)
+def test_the_kernel_is_asked_for_the_peak_of_a_container(path):
+    with memory.watch_container(FakeContainer({path: "123456\n"})) as watched:
+        assert watched.read_peak() == 123456
+        assert watched.source == os.path.basename(path) + " of its cgroup"
+
+
+TABLE = """\
+CONTAINER ID   NAME       CPU %     MEM USAGE / LIMIT   MEM %     NET I/O      BLOCK I/O
+0123456789ab   psc-fake   0.02%     {} / 23.54GiB       0.21%     876B / 0B    0B / 0B
+"""
+
+
+@pytest.mark.parametrize(
+    ("shown", "size"),
+    [("50.5MiB", int(50.5 * 1024**2)), ("876B", 876), ("1.2kB", int(1.2 * 1024))],
+)
+def test_without_a_record_of_the_kernel_the_engine_is_asked_again_and_again(
+    shown, size
+):
+    container = FakeContainer({"psc-fake": TABLE.format(shown)})
+    with memory.watch_container(container) as watched:
+        assert watched.read_peak() == size
+        assert watched.source == "samples of docker stats"
+
+
+@pytest.mark.parametrize(
+    "table", ["", "no table", TABLE.format("0B"), "psc-fake   --   -- / --   --   --"]
+)
+def test_a_container_without_figures_has_no_memory(table):
+    with memory.watch_container(FakeContainer({"psc-fake": table})) as watched:
+        assert watched.read_peak() == 0
+
+
+def test_the_record_of_a_container_is_found_on_this_machine(monkeypatch):
+    lines = (
+        "5:cpu,memory:/docker/abc\n4:freezer:/docker/abc\n0::/system.slice/abc.scope\n"
+    )
+    monkeypatch.setattr(memory, "_read_text", {"/proc/7/cgroup": lines}.__getitem__)
+    state = {"State": {"Pid": 7}, "Id": "abc"}
+    assert memory.find_cgroup_files(state) == [
+        "/sys/fs/cgroup/memory/docker/abc/memory.max_usage_in_bytes",
+        "/sys/fs/cgroup/system.slice/abc.scope/memory.peak",
+    ]
+    # the process of another container, under the same id in a virtual machine
+    assert memory.find_cgroup_files(dict(state, Id="def")) == []
+
+
+@pytest.mark.parametrize("content", [[], {}, {"version": "1", "load": 1}, None])
+def test_a_record_of_something_else_is_refused(content):
+    with pytest.raises(ValueError, match="not what"):
+        Record(content)
+
+
+def test_what_is_written_is_yaml_that_the_server_reads(tmp_path):
+    project = make(tmp_path, {})
+    file = MetadataFile(os.path.join(project, "model.yaml"))
+    file.change(propose(make_measurement(10**9, 1, 2)))
+    limits = Limits(Metadata(yaml.safe_load(file.text)))
+    assert (limits.memory, limits.status_timeout, limits.run_timeout) == (
+        1216 * 1024**2,
+        10,
+        10,
+    )

@@ -1,0 +1,50 @@
+"""The front door: `python -m flask_psc_model` lists the commands and runs them."""
+
+import pkgutil
+from importlib import import_module
+from typing import List, Optional
+
+import click
+
+from . import cli
+
+
+class Commands(click.Group):
+    """The modules of `cli` whose `main` is a command, each imported when it is used."""
+
+    def list_commands(self, context: click.Context) -> List[str]:
+        """Return the names of the commands, in order."""
+        names = [module.name for module in pkgutil.iter_modules(cli.__path__)]
+        return sorted(name for name in names if _import_command(name))
+
+    def get_command(self, context: click.Context, name: str) -> Optional[click.Command]:
+        """Return the command of a name, None where there is none."""
+        module = name.replace("-", "_")
+        return (
+            _import_command(module) if module in self.list_commands(context) else None
+        )
+
+
+def _import_command(module: str) -> Optional[click.Command]:
+    main = getattr(import_module(cli.__name__ + "." + module), "main", None)
+    return main if isinstance(main, click.Command) else None
+
+
+@click.command(cls=Commands, invoke_without_command=True)
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Do what a model's repository needs, from the first job to the checklist.
+
+    Each command has --help with an example, and its module runs it as well: `run_job`
+    is `python -m flask_psc_model.cli.run_job`.
+
+    \b
+    Example:
+      python -m flask_psc_model run_job --help
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m flask_psc_model")

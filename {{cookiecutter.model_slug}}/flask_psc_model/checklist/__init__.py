@@ -1,0 +1,1 @@
+"""The minimal checklist of a model's repository, ticked by looking."""

@@ -1,0 +1,56 @@
+"""Check what is left to do before the model is ready."""
+
+import os
+import sys
+
+import click
+
+from ..checklist.point import Point
+from ..checklist.points import POINTS
+from ..checklist.schema import CannotValidate, import_jsonschema
+from ..metadata import find_metadata
+
+
+@click.command()
+def main() -> None:
+    """Check what is left to do before the model is ready.
+
+    Looks at the repository that it is run in, runs its tests, and says of each open
+    point what to do and where. The exit status is 0 where all points are ticked, 1
+    where some are open, and 2 where it could not look.
+
+    \b
+    Example:
+      python -m flask_psc_model.cli.checklist
+    """
+    try:
+        folder = os.path.dirname(find_metadata(os.getcwd()))
+        import_jsonschema()
+    except (CannotValidate, OSError) as error:
+        click.echo("error: {}".format(error), err=True)
+        sys.exit(2)
+    count = sum(not _tick(point, folder) for point in POINTS)
+    if count:
+        click.echo("\n{} of {} points are open.".format(count, len(POINTS)))
+        sys.exit(1)
+    click.echo("\nAll points are ticked.")
+
+
+def _tick(point: Point, folder: str) -> bool:
+    if point.doing:
+        click.echo("({})".format(point.doing), err=True)
+    problems = point.list_problems(folder)
+    _say("[ ] " if problems else "[x] ", point.title, "yellow" if problems else "green")
+    for problem in problems:
+        click.echo("      {}".format(problem))
+    return not problems
+
+
+def _say(box: str, title: str, colour: str) -> None:
+    # None leaves it to click: colours on a terminal only
+    wanted = False if os.environ.get("NO_COLOR") else None
+    click.echo(click.style(box, fg=colour) + title, color=wanted)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What a model needs: its time and its memory, measured on the example cases."""

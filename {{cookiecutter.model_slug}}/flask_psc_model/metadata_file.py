@@ -1,0 +1,142 @@
+"""`model.yaml` as a text: single values change, and all else stays as it is."""
+
+import re
+from typing import Any, Dict, List
+
+import yaml
+
+#: What may stand between a key and its value.
+_COLON = re.compile(r"\s*:(?:\s|#.*)*")
+
+
+class MetadataFile:
+    """The text of a `model.yaml`.
+
+    Attributes:
+        path: of the file.
+        text: what is in it, with the line ends that it has.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Read the file.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it is not UTF-8.
+        """
+        self.path = path
+        with open(path, "rb") as file:
+            content = file.read()
+        try:
+            self.text = content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError("{} is not UTF-8: {}".format(path, error)) from error
+
+    def change(self, values: Dict[str, str]) -> None:
+        """Change values in the text; `save` writes it.
+
+        Args:
+            values: the new values by their keys, such as `timeout.run`.
+
+        Raises:
+            ValueError: the file is not YAML, a key is missing, or its value cannot be
+                changed alone; the message says what to do. Nothing has changed then.
+        """
+        text = self.text
+        for key, value in values.items():
+            text = self._replace(text, key, value)
+        self.text = text
+
+    def save(self) -> None:
+        """Write the text to the file.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        with open(self.path, "wb") as file:
+            file.write(self.text.encode("utf-8"))
+
+    def _replace(self, text: str, key: str, value: str) -> str:
+        node = self._find(text, key, value)
+        start, end = node.start_mark.index, node.end_mark.index
+        if node.style in ("'", '"'):
+            value = node.style + value + node.style
+        elif start == end:
+            # a blank value begins where the colon ends
+            value = " " + value
+        changed = text[:start] + value + text[end:]
+        if not _differ_in_one_value(self._load(text), self._load(changed), key):
+            raise self._refuse(key, value)
+        return changed
+
+    def _find(self, text: str, key: str, value: str) -> yaml.ScalarNode:
+        """Find the value of a key, of which the positions in the text are wanted."""
+        node = self._compose(text)
+        parts = key.split(".")
+        for depth, part in enumerate(parts):
+            if not isinstance(node, yaml.MappingNode):
+                if node is None or not node.value:
+                    raise self._describe_missing(parts, depth, value)
+                raise self._refuse(key, value)
+            # where a key stands twice, YAML takes the last
+            found = [pair for pair in node.value if pair[0].value == part]
+            if not found:
+                raise self._describe_missing(parts, depth, value)
+            name, node = found[-1]
+            # an alias stands for a value elsewhere, which others may share
+            between = text[name.end_mark.index : node.start_mark.index]
+            if not _COLON.fullmatch(between):
+                raise self._refuse(key, value)
+        is_plain = isinstance(node, yaml.ScalarNode) and node.style in (None, "'", '"')
+        if not is_plain or text.startswith(("&", "!"), node.start_mark.index):
+            raise self._refuse(key, value)
+        return node
+
+    def _compose(self, text: str) -> Any:
+        try:
+            return yaml.compose(text, Loader=yaml.SafeLoader)
+        except (yaml.YAMLError, ValueError) as error:
+            raise self._describe_invalid(error) from error
+
+    def _load(self, text: str) -> Any:
+        try:
+            return yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError) as error:
+            raise self._describe_invalid(error) from error
+
+    def _describe_invalid(self, error: Exception) -> ValueError:
+        problem = " ".join(str(error).split())
+        return ValueError("{} is not valid YAML: {}".format(self.path, problem))
+
+    def _describe_missing(self, parts: List[str], depth: int, value: str) -> ValueError:
+        line = value
+        for part in reversed(parts[depth + 1 :]):
+            line = "{" + part + ": " + line + "}"
+        return ValueError(
+            '{} has no key {}: add the line "{}: {}" {}'.format(
+                self.path,
+                ".".join(parts),
+                parts[depth],
+                line,
+                'below "{}:"'.format(".".join(parts[:depth])) if depth else "to it",
+            )
+        )
+
+    def _refuse(self, key: str, value: str) -> ValueError:
+        return ValueError(
+            "{}: the value of {} is no plain text that can be changed by itself:"
+            " write {} there".format(self.path, key, value)
+        )
+
+
+def _differ_in_one_value(one: Any, other: Any, key: str) -> bool:
+    *parents, name = key.split(".")
+    holders = []
+    for content in (one, other):
+        holder = content
+        for parent in parents:
+            holder = holder[parent]
+        holders.append(holder)
+    holders[1][name] = holders[0][name]
+    # as text, since "not a number" does not equal itself
+    return repr(one) == repr(other)
