@@ -70,9 +70,13 @@ def check_files(environment: Environment, context: Context, kept: list[str]) -> 
 def file_names(environment: Environment, context: Context) -> list[str]:
     """List the files that the template renders for the answers."""
     paths = [Path(root, name).relative_to(TEMPLATE) for root, _, names in os.walk(TEMPLATE) for name in names]
-    names = (environment.from_string(path.as_posix()).render(cookiecutter=context) for path in paths)
+    names = (_render_name(environment, path.as_posix(), context) for path in paths)
     # Cookiecutter leaves out a file whose name comes out empty
     return sorted(name for name in names if name and not name.endswith("/"))
+
+
+def _render_name(environment: Environment, name: str, context: Context) -> str:
+    return environment.from_string(name).render(cookiecutter=context) if "{" in name else name
 
 
 def output_folder(context: Context) -> Path | None:
