@@ -9,7 +9,7 @@ TOOLS := $(if $(filter /%,$(BIN)),$(BIN),$(CURDIR)/$(BIN))
 
 # the runtime is checked where it stands, with its own settings and without leaving caches in the template
 RUNTIME_HOME := {{cookiecutter.model_slug}}
-CODE := local_extensions.py existing_files.py hooks scripts tests $(wildcard benchmarks)
+CODE := $(wildcard *.py) hooks scripts tests $(wildcard benchmarks)
 
 export MYPY_CACHE_DIR := $(CURDIR)/.mypy_cache
 export RUFF_CACHE_DIR := $(CURDIR)/.ruff_cache
@@ -43,6 +43,7 @@ golden: $(VENV)/.installed-dev ## renew the golden trees of the tests, to be rev
 
 bench: $(VENV)/.installed-dev ## measure the figures that README.md quotes
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/render.py
 
 wheel: $(VENV)/.installed-dev ## build the runtime as a wheel, flask-psc-model, in dist/
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir '$(WHEELS)' .

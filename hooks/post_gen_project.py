@@ -1,70 +1,33 @@
-"""Checks the repository that was rendered, says what to do next, and makes the first commit."""
+"""Has the repository checked that was rendered, says what to do next, and makes the first commit.
+
+The check is done while Cookiecutter renders this file: its filter stops the generation.
+What only some answers need is imported for those only, so that this starts at once.
+"""
 
 from __future__ import annotations
 
-import ast
-import contextlib
-import io
-import json
 import os
-import re
+
+# {% if cookiecutter.git == "yes" or cookiecutter.runtime == "package" +%}
 import shutil
 import subprocess
+
+# {% endif +%}
 import sys
-import tempfile
-import textwrap
-from collections.abc import Iterable
-from pathlib import Path
 
-import yaml
-
+# {% set kept = cookiecutter | kept_files %}{{ cookiecutter | check_files(kept) }}
 #: Files that were there before, which are none of the template's business.
-KEPT: list[str] = json.loads(r"""{{ cookiecutter | kept_files | tojson }}""")
-IS_NEW: bool = json.loads("""{{ cookiecutter | was_empty | tojson }}""")
-FILES: list[str] = json.loads(r"""{{ cookiecutter | file_names | tojson }}""")
-ANSWERS: dict[str, str] = json.loads(r"""{{ cookiecutter | tojson }}""")
-KEYS: list[str] = json.loads(r"""{{ cookiecutter.keys() | list | tojson }}""")
-
-#: A Jinja mark; two braces and a dot are Go's, which `docker inspect` takes, and with a dollar they are GitHub's.
-JINJA_MARK = re.compile(r"(?<![$])[{][{](?!\.)|[{][%#]")
-
-SUFFIXES = {".cfg", ".in", ".json", ".md", ".py", ".sh", ".toml", ".txt", ".yaml", ".yml", ""}
-#: The runtime is rendered as it is, and test data may hold anything.
-UNCHECKED = ("flask_psc_model/", "tests/data/")
-
-
-def find_problems(names: Iterable[str]) -> Iterable[str]:
-    """List what is wrong with files of the repository."""
-    for name in names:
-        path = Path(name)
-        if path.suffix in SUFFIXES and not name.startswith(UNCHECKED):
-            try:
-                text = path.read_text(encoding="utf-8")
-                if JINJA_MARK.search(text):
-                    yield f"{name}: holds Jinja that was not rendered"
-                parse(path.suffix, text)
-            except (OSError, ValueError, SyntaxError, yaml.YAMLError) as error:
-                yield f"{name}: {error}"
-        if path.suffix == ".sh" and not os.access(path, os.X_OK):
-            yield f"{name}: is not executable"
-
-
-def parse(suffix: str, text: str) -> None:
-    """Parse a file's text according to its suffix.
-
-    Raises:
-        ValueError, SyntaxError, yaml.YAMLError: it does not parse.
-    """
-    if suffix == ".py":
-        ast.parse(text)
-    elif suffix == ".json":
-        json.loads(text)
-    elif suffix in (".yaml", ".yml"):
-        yaml.safe_load(text)
-    elif suffix == ".toml" and sys.version_info >= (3, 11):
-        import tomllib
-
-        tomllib.loads(text)
+KEPT = [
+    # {% for name in kept +%}
+    "{{ name | python }}",
+    # {% endfor +%}
+]
+IS_NEW = bool("{{ 'yes' if cookiecutter | was_empty }}")
+ANSWERS = {
+    # {% for key, text in cookiecutter.items() if text is string +%}
+    "{{ key | python }}": "{{ text | python }}",
+    # {% endfor +%}
+}
 
 
 def leave_out_folders() -> None:
@@ -76,13 +39,18 @@ def leave_out_folders() -> None:
     if is_package():
         shutil.rmtree("flask_psc_model", ignore_errors=True)
     for name in (".github/workflows", ".github"):
-        with contextlib.suppress(OSError):
+        if os.path.isdir(name) and not os.listdir(name):
             os.rmdir(name)
 
 
 def is_update() -> bool:
     """Tell whether cruft renders two versions, in temporary folders, only to compare them."""
-    return "_commit" in ANSWERS and Path(tempfile.gettempdir()).resolve() in Path.cwd().parents
+    if "_commit" not in ANSWERS:
+        return False
+    import tempfile
+    from pathlib import Path
+
+    return Path(tempfile.gettempdir()).resolve() in Path.cwd().parents
 
 
 def summary() -> str:
@@ -92,7 +60,7 @@ def summary() -> str:
     # the pip that comes with it takes no wheels of PyYAML 6
     pip = ' && pip install "pip==21.3.1"' if python == "3.6" else ""
     package = "\n     (Its server is a package: README.md says where pip finds it.)" if is_package() else ""
-    answers = [f"  {key:15} {textwrap.shorten(ANSWERS[key], 90)}" for key in KEYS if key[0] != "_"]
+    answers = [f"  {key:15} {shorten(text)}" for key, text in ANSWERS.items() if key[0] != "_"]
     return f"""
 Your model's repository is in {slug}/, with an example that works.
 
@@ -108,6 +76,12 @@ Your model's repository is in {slug}/, with an example that works.
 Then put your model in model_lib/model.py, and describe it in model.yaml.
 README.md in {slug}/ has the rest.
 """
+
+
+def shorten(text: str) -> str:
+    """Write a text on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= 90 else f"{line[:84]} [...]"
 
 
 def is_package() -> bool:
@@ -159,12 +133,8 @@ an empty folder. README.md of the template says which need something added.
 
 
 leave_out_folders()
-problems = list(find_problems(name for name in FILES if name not in KEPT))
-if problems:
-    print("The template rendered a broken repository; please report it:", *problems, sep="\n  ", file=sys.stderr)
-    sys.exit(1)
 if not is_update():
-    if isinstance(sys.stdout, io.TextIOWrapper):
+    if hasattr(sys.stdout, "reconfigure"):
         # an answer may hold what this terminal cannot show
         sys.stdout.reconfigure(errors="replace")
     print(summary())

@@ -3,17 +3,17 @@
 Both are done while Cookiecutter renders this file: its filters stop the generation.
 """
 
-import json
-import sys
-from pathlib import Path
-
 # {{ cookiecutter | check_answers }}
 # {{ cookiecutter | note_existing_files }}
-(RUNTIME,) = json.loads(r"""[{{ cookiecutter.runtime | tojson }}]""")
+
+# {% if cookiecutter.runtime == "package" +%}
+import os
+import sys
 
 # The last hook relies on it: what is in the folder after this was rendered, and is not the user's.
-if RUNTIME == "package" and Path("flask_psc_model").exists():
+if os.path.exists("flask_psc_model"):
     sys.exit(
-        f"error: {Path('flask_psc_model').absolute()} would hide the package of that name: move it away,"
+        f"error: {os.path.abspath('flask_psc_model')} would hide the package of that name: move it away,"
         " or answer runtime=vendored. Nothing was changed."
     )
+# {% endif +%}

@@ -238,16 +238,12 @@ def rest_of_document(content: bytes, end: str, answers: Answers, shown: str) -> 
 
 
 def rest_of_hooks(answers: Answers) -> str:
-    """Check that the hooks hold the answers as JSON in a string; return the rest of their code."""
+    """Check that the hooks hold the answers as strings; return the rest of their code."""
     module = ast.parse(render_hook("pre_gen_project.py", answers) + render_hook("post_gen_project.py", answers))
-    held = [
-        node
-        for node in ast.walk(module)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("{")
-    ]
-    (constant,) = held
-    assert json.loads(str(constant.value)).items() >= {key: answers[key] for key in FREE}.items()
-    constant.value = ""
+    (held,) = (node for node in ast.walk(module) if isinstance(node, ast.Dict))
+    texts = ast.literal_eval(held)
+    assert texts.items() >= {key: answers[key] for key in FREE}.items()
+    held.values.clear()
     return ast.dump(module)
 
 

@@ -139,7 +139,7 @@ def test_a_failing_check_changes_and_deletes_nothing_of_theirs(template: Path, t
     before = states(theirs, list(THEIRS))
     result = add(theirs, template=template)
     assert result.returncode == 1
-    assert f"{name}: holds Jinja" in result.stderr
+    assert f"{name}: holds Jinja" in result.stdout
     assert states(theirs, list(THEIRS)) == before
     assert git(theirs, "status", "--porcelain", "--untracked-files=no") == ""
 

@@ -27,6 +27,7 @@ from local_extensions import (
     find_problems,
     label,
     markdown,
+    python_string,
     recommended_image,
     slug,
     yaml_string,
@@ -135,6 +136,13 @@ def test_a_text_survives_a_docstring(text: str) -> None:
     (node,) = ast.parse(source).body
     assert isinstance(node, ast.ClassDef)
     assert ast.get_docstring(node, clean=False) == (text if text.strip() else "The model.")
+
+
+@given(ANY | st.text(st.characters()))
+def test_a_text_survives_a_string_of_python(text: str) -> None:
+    written = f'"{python_string(text)}"'
+    assert written.isascii()
+    assert ast.literal_eval(written) == text
 
 
 @given(st.lists(ANY, min_size=30))
