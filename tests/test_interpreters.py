@@ -25,6 +25,7 @@ PACKAGES = [
     "click",
     "flask",
     "gunicorn",
+    "markdown-it-py",
     "prometheus-client",
     "python-dotenv",
     "pyyaml",

@@ -9,10 +9,9 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 from .api_description import describe_api
 from .errors import ApiError, JobTooLarge, RequestTimeout
 from .job import Job
-from .limits import Limits, find_model_metadata
+from .limits import Limits, load_model_metadata
 from .loading import describe, import_object
 from .logs import set_request_id
-from .metadata import Metadata, load_metadata
 from .responses import respond
 from .runner import Runner
 from .version import __version__
@@ -73,8 +72,7 @@ def expose_metrics() -> Response:
 def openapi() -> Response:
     """Answer the description of the three routes of the specification."""
     factory = current_app.config["PSC_MODEL_FACTORY"]
-    path = find_model_metadata(factory)
-    metadata = load_metadata(path) if path else Metadata({})
+    metadata = load_model_metadata(factory)
     return jsonify(describe_api(metadata, Limits.of_model(factory)))
 
 
