@@ -88,7 +88,7 @@ def test_every_text_is_tidy(bake: Bake, answers: dict[str, str]) -> None:
 def test_the_runtime_is_rendered_byte_for_byte(defaults: Repository) -> None:
     rendered = Repository(defaults.path / "flask_psc_model")
     source = Repository(TEMPLATE / "flask_psc_model")
-    names = [name for name in source.files() if name.endswith((".py", ".typed"))]
+    names = [name for name in source.files() if name.endswith((".py", ".typed", ".html", ".css", ".js"))]
     assert list(rendered.files()) == names
     for name in names:
         content = (source.path / name).read_bytes()
