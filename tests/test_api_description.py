@@ -9,31 +9,38 @@ from pathlib import Path
 import pytest
 from commands import CommandFailed, run
 from environment import Environment
-from repository import Repository
+from repository import ROOT, Repository
 from server import Server
 
-# a job may be well formed and name a folder that is not there
-SETTINGS = """
-[checks.positive_data_acceptance]
-expected-statuses = ["2xx", 400]
-"""
+OPTIONS = ["--checks=all", "--generation-deterministic", "--max-examples=100", "--no-color"]
 
 
 def test_schemathesis_finds_nothing(defaults: Repository, tmp_path: Path) -> None:
-    settings, report = tmp_path / "schemathesis.toml", tmp_path / "report.json"
-    settings.write_text(SETTINGS, encoding="utf-8")
-    # what the server needs is installed beside Schemathesis; its own `/shutdown` would end the run
-    variables = Environment(Path(sys.prefix)).variables(PSC_SHUTDOWN_FUNCTION="time.time", PYTHONDONTWRITEBYTECODE="1")
+    example = defaults.path / "tests" / "data" / "examples" / "black"
+    report = tmp_path / "report.json"
+    variables = Environment(Path(sys.prefix)).variables(
+        # what the server needs is installed beside Schemathesis; its own `/shutdown` would end the run
+        PSC_SHUTDOWN_FUNCTION="time.time",
+        PYTHONDONTWRITEBYTECODE="1",
+        SCHEMATHESIS_HOOKS="tests.existing_folders",
+        PYTHONPATH=str(ROOT),
+        JOB_INPUT=str(example),
+        JOB_OUTPUT=str(tmp_path / "output"),
+    )
     with Server(defaults.path, variables) as server:
         server.wait_until_ready()
-        options = ["--checks=all", "--generation-deterministic", "--max-examples=100", "--no-color"]
-        reports = ["--report=json", f"--report-json-path={report}"]
-        command = ["schemathesis", f"--config-file={settings}", "run", *options, *reports]
+        command = ["schemathesis", "run", *OPTIONS, "--report=json", f"--report-json-path={report}"]
         try:
-            run([*command, f"{server.url}/openapi.json"], folder=tmp_path, environment=variables)
+            run(
+                [*command, f"{server.url}/openapi.json"],
+                folder=tmp_path,
+                environment={**variables, "PYTHONPATH": str(ROOT)},
+            )
         except CommandFailed as error:
             pytest.fail(f"{error}\n\nThe server's log:\n{server.read_log()[-20000:]}", pytrace=False)
         # it is still there, and as well as before
         assert server.get("/status")[0] == 200
     operations = json.loads(report.read_text(encoding="utf-8"))["operations"]
     assert (operations["total"], operations["tested"]) == (3, 3)
+    # some of the jobs were valid, and have run
+    assert (tmp_path / "output" / "results.json").exists()

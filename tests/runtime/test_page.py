@@ -16,6 +16,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 from flask_psc_model import create_app
+from flask_psc_model.page import routes
+from flask_psc_model.page.parts import write_parts
 
 from . import models
 from .apps import check, copy_text, make_client, make_model
@@ -413,12 +415,21 @@ def test_a_flood_of_files_is_not_sent_but_named(make_page, temporary):
     assert [part[3] for part in parts[-2:]] == [b"099.txt", b"100.txt"]
 
 
-def test_the_files_are_closed_though_nobody_reads_the_answer(make_page, temporary):
-    client = make_page()
-    before = len(os.listdir("/proc/self/fd"))
-    upload(client, {"input.txt": b"x"}, buffered=False).close()
+def test_the_files_are_closed_though_nobody_reads_the_answer(
+    make_page, temporary, monkeypatch
+):
+    opened = []
+
+    def note(parts):
+        opened.extend(part.file for part in parts)
+        return write_parts(parts)
+
+    monkeypatch.setattr(routes, "write_parts", note)
+    answer = upload(make_page(), {"input.txt": b"x"}, buffered=False)
+    assert [file.closed for file in opened] == [False]
+    answer.close()
+    assert [file.closed for file in opened] == [True]
     assert os.listdir(str(temporary)) == []
-    assert len(os.listdir("/proc/self/fd")) == before
 
 
 # --- whose runs they are ---------------------------------------------------------
