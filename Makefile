@@ -15,7 +15,7 @@ export MYPY_CACHE_DIR := $(CURDIR)/.mypy_cache
 export RUFF_CACHE_DIR := $(CURDIR)/.ruff_cache
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock golden bench wheel picture clean
+.PHONY: help demo test lint format lock golden bench wheel picture screenshot clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -50,6 +50,9 @@ wheel: $(VENV)/.installed-dev ## build the runtime as a wheel, flask-psc-model, 
 
 picture: $(VENV)/.installed-dev ## record the session that README.md shows
 	$(BIN)/python scripts/picture.py
+
+screenshot: $(VENV)/.installed-dev ## renew the picture of the page that README.md shows; needs Chromium
+	@PYTHONPATH=. $(BIN)/python scripts/screenshot.py
 
 clean: ## remove the virtual environment and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .bench dist

@@ -28,6 +28,9 @@ QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(en
 #: The key for every question.
 ENTER = "\n" * len([name for name in QUESTIONS if not name.startswith("_")])
 
+#: The files of the runtime end in these; a cache beside them does not.
+RUNTIME_SUFFIXES = (".py", ".typed", ".html", ".css", ".js")
+
 
 class Repository:
     """A generated repository in a folder."""

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from repository import QUESTIONS, TEMPLATE, Repository
+from repository import QUESTIONS, RUNTIME_SUFFIXES, TEMPLATE, Repository
 from tidiness import find_faults
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def test_every_text_is_tidy(bake: Bake, answers: dict[str, str]) -> None:
 def test_the_runtime_is_rendered_byte_for_byte(defaults: Repository) -> None:
     rendered = Repository(defaults.path / "flask_psc_model")
     source = Repository(TEMPLATE / "flask_psc_model")
-    names = [name for name in source.files() if name.endswith((".py", ".typed"))]
+    names = [name for name in source.files() if name.endswith(RUNTIME_SUFFIXES)]
     assert list(rendered.files()) == names
     for name in names:
         content = (source.path / name).read_bytes()

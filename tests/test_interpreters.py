@@ -21,7 +21,18 @@ from repository import ROOT
 VERSIONS = ["3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13"]
 
 #: What the runtime needs, and what its tests need beside it; always the newest.
-PACKAGES = ["click", "flask", "gunicorn", "python-dotenv", "pyyaml", "hypothesis", "jsonschema", "pytest"]
+PACKAGES = [
+    "click",
+    "flask",
+    "gunicorn",
+    "markdown-it-py",
+    "prometheus-client",
+    "python-dotenv",
+    "pyyaml",
+    "hypothesis",
+    "jsonschema",
+    "pytest",
+]
 
 
 @pytest.mark.parametrize("version", VERSIONS)

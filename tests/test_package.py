@@ -13,7 +13,7 @@ import pytest
 from conftest import make_bake, make_environment
 from environment import Environment
 from interpreters import find_interpreter
-from repository import TEMPLATE, Repository, cookiecutter
+from repository import RUNTIME_SUFFIXES, TEMPLATE, Repository, cookiecutter
 from server import Server
 
 from local_extensions import runtime_version
@@ -57,7 +57,7 @@ def test_the_wheel_holds_the_runtime_as_it_stands(wheel: Path) -> None:
         packed = {name: archive.read(name) for name in archive.namelist() if name.startswith(RUNTIME + "/")}
         metadata = archive.read(f"flask_psc_model-{runtime_version()}.dist-info/METADATA").decode("utf-8")
     source = Repository(TEMPLATE / RUNTIME)
-    names = [name for name in source.files() if name.endswith((".py", ".typed"))]
+    names = [name for name in source.files() if name.endswith(RUNTIME_SUFFIXES)]
     assert packed == {f"{RUNTIME}/{name}": (source.path / name).read_bytes() for name in names}
     assert "Requires-Python: >=3.6\n" in metadata
 

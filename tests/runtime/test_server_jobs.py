@@ -23,6 +23,9 @@ from .processes import find_model_process, find_web_process, is_alive, wait_unti
 from .project import make_project, serve
 
 HALF_HEAD = b"POST /run HTTP/1.1\r\nHost: x\r\nContent-Le"
+HALF_CHUNK = (
+    b"POST /run HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{"
+)
 HALF_BODY = b"POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
 
 
@@ -378,6 +381,13 @@ def test_a_process_that_the_model_left_behind_holds_up_no_answer(server, job, tm
     # it was of the model's process group
     wait_until(lambda: not is_alive(pid), 5)
     check(run(server, job.give("hello")), 200)
+
+
+def test_a_chunked_body_that_breaks_off_is_a_408(server):
+    with connect(server, 1) as [connection]:
+        connection.send(HALF_CHUNK).socket.shutdown(socket.SHUT_WR)
+        status_code, content = connection.read_answer()
+        assert status_code == content["statusCode"] == 408
 
 
 def test_half_a_request_is_closed_in_the_end(tmp_path):

@@ -64,6 +64,7 @@ def create_app(
     )
     app.extensions["psc_model"] = LocalRunner(model_factory)
     app.register_blueprint(api)
+    _add_page(app, default="0")
     if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
         _prepare_development_server(app)
     return app
@@ -81,7 +82,18 @@ def _prepare_development_server(app: ModelApp) -> None:
         " and coverage work; there is no time limit",
         os.getpid(),
     )
+    _add_page(app, default="1")
     prepare_development_stop(app)
+
+
+def _add_page(app: ModelApp, default: str) -> None:
+    """Add the page for people who look, if `PSC_MODEL_PAGE` or the default says so."""
+    wanted = _is_true(os.environ.get("PSC_MODEL_PAGE") or default)
+    if wanted and "psc_page" not in app.blueprints:
+        # a server without the page does without what only the page imports
+        from .page.routes import page
+
+        app.register_blueprint(page)
 
 
 def _parse_options(args: Optional[List[str]]) -> argparse.Namespace:

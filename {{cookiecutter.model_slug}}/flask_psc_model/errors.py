@@ -25,14 +25,26 @@ class InvalidJob(ApiError):
     status_code = 400
 
 
+class ForeignPage(ApiError):
+    """A page of another server asks for what only this server's page may: 403."""
+
+    status_code = 403
+
+
 class RequestTimeout(ApiError):
     """The client stopped sending in the middle of a request: 408."""
 
     status_code = 408
 
 
+class LengthRequired(ApiError):
+    """The request does not say how long its body is: 411."""
+
+    status_code = 411
+
+
 class JobTooLarge(ApiError):
-    """The body is larger than any job configuration can be: 413."""
+    """The body is larger than any job configuration, or its files, can be: 413."""
 
     status_code = 413
 

@@ -87,6 +87,16 @@ def find_model_metadata(factory: ModelFactory) -> str:
         return ""
 
 
+def load_model_metadata(factory: ModelFactory) -> Metadata:
+    """Return the content of a model's `model.yaml`, empty where there is none.
+
+    Raises:
+        ValueError: the file is wrong.
+    """
+    path = find_model_metadata(factory)
+    return load_metadata(path) if path else Metadata({})
+
+
 class _Reader:
     def __init__(self, metadata: Metadata, path: str) -> None:
         self.metadata = metadata

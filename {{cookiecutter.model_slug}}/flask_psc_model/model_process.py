@@ -31,6 +31,10 @@ class ModelProcess:
 
     It must be started from a thread that lives as long as the web process: the
     kernel kills it when that thread ends.
+
+    Attributes:
+        pid: its process id.
+        exit_code: as `subprocess` gives it, once `kill` was called.
     """
 
     def __init__(self, environment: Dict[str, str]) -> None:
@@ -66,6 +70,7 @@ class ModelProcess:
             os.close(job_read)
             os.close(answer_write)
         self.pid = self._process.pid
+        self.exit_code: Optional[int] = None
         self._ending = ""
 
     def is_alive(self) -> bool:
@@ -112,9 +117,9 @@ class ModelProcess:
         # until it is waited for, its id can belong to no other group
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        code = self._process.wait()
+        self.exit_code = self._process.wait()
         self._channel.close()
-        self._ending = describe_exit(code)
+        self._ending = describe_exit(self.exit_code)
         return self._ending
 
     def _wait_for_end(self) -> None:

@@ -7,14 +7,16 @@ its place when it has died or was killed.
 
 import collections
 import logging
+import signal
 import threading
 import time
-from typing import Deque, Dict, Optional, Sequence
+from typing import Deque, Dict, List, Optional, Sequence
 
 from .job import Job
 from .lifeline import reap_orphans
 from .limits import Limits
 from .logs import get_request_id
+from .measurements import CRASHED, FAILED_LOAD, KILLED, TIME_LIMIT
 from .model_process import ModelDied, ModelProcess, TimeLimit
 from .outcome import READY, Outcome
 from .outputs import clean_up, list_missing_folders
@@ -44,6 +46,7 @@ class ProcessRunner(Runner):
         Args:
             environments: variables to set, one mapping a model process.
         """
+        super().__init__()
         self.factory = ""
         self.metadata = ""
         self.limits = Limits.default()
@@ -91,10 +94,11 @@ class ProcessRunner(Runner):
     def run(self, job: Job) -> Outcome:
         """Run one job, after those that came before it."""
         turn = Turn()
+        waiting_since = time.monotonic()
         while True:
             outcome = self._wait_for(turn)
             if outcome is None and turn.keeper is not None:
-                outcome = turn.keeper.run(job)
+                outcome = turn.keeper.run(job, waiting_since)
             if outcome is not None:
                 return outcome
             # the model process had died before it saw the job
@@ -110,6 +114,10 @@ class ProcessRunner(Runner):
         for keeper in self._keepers:
             if keeper.thread.is_alive():
                 keeper.thread.join()
+
+    def list_processes(self) -> List[int]:
+        """Return the ids of the model processes that there are now."""
+        return [keeper.pid for keeper in self._keepers if keeper.failure is None]
 
     def release(self, keeper: "Keeper") -> None:
         """Give a free model process to the next in the queue."""
@@ -244,6 +252,7 @@ class Keeper:
         self.failure: Optional[Outcome] = None
         self.loading_since = time.monotonic()
         self._runner = runner
+        self._measurements = runner.measurements
         self._environment = environment
         self._process: Optional[ModelProcess] = None
         self._pause = FIRST_PAUSE
@@ -252,10 +261,15 @@ class Keeper:
     def retry(self) -> None:
         """Try a failed load again, if its pause is over."""
         if self.failure is not None and time.monotonic() >= self._retry_at:
+            self._measurements.restarts.add(FAILED_LOAD)
             self._set_loading()
 
-    def run(self, job: Job) -> Optional[Outcome]:
+    def run(self, job: Job, waiting_since: float) -> Optional[Outcome]:
         """Run one job, on the thread of its request.
+
+        Args:
+            job: the job.
+            waiting_since: when the job came, of `time.monotonic()`.
 
         Returns:
             Its outcome; nothing where the process had died before it.
@@ -265,12 +279,14 @@ class Keeper:
         if not process.is_alive():
             self._replace(process)
             return None
+        started = time.monotonic()
+        self._measurements.wait_times.add(started - waiting_since)
         missing_folders = list_missing_folders(job.output_folder)
         process.send([job.input_folder, job.output_folder, get_request_id()])
         try:
             outcome = process.receive(limit)
         except TimeLimit:
-            self._replace(process)
+            self._replace(process, TIME_LIMIT)
             outcome = Outcome(
                 500,
                 "the run was stopped at its time limit of {:g} s; if jobs may take"
@@ -284,6 +300,8 @@ class Keeper:
         else:
             self._runner.release(self)
             return outcome
+        finally:
+            self._measurements.run_times.add(time.monotonic() - started)
         clean_up(job.output_folder, missing_folders)
         return outcome
 
@@ -326,10 +344,10 @@ class Keeper:
         if outcome.status_code != 200:
             self._set_failed(outcome.message)
             return False
+        seconds = time.monotonic() - started
+        self._measurements.load_times.add(seconds)
         log.info(
-            "the model is loaded in process %s, after %.2f s",
-            process.pid,
-            time.monotonic() - started,
+            "the model is loaded in process %s, after %.2f s", process.pid, seconds
         )
         with self._runner.changed:
             self._pause = FIRST_PAUSE
@@ -353,10 +371,17 @@ class Keeper:
             self._runner.changed.wait(LOOK_INTERVAL)
         self._runner.reap_orphans()
 
-    def _replace(self, process: ModelProcess) -> None:
-        """End the process, and have the keeper's thread start a new one."""
+    def _replace(self, process: ModelProcess, reason: str = "") -> None:
+        """End the process, and have the keeper's thread start a new one.
+
+        Args:
+            process: the process.
+            reason: for the metrics; how the process ended by itself where not given.
+        """
         ending = process.kill()
         if not self._runner.stopping:
+            died = KILLED if process.exit_code == -signal.SIGKILL else CRASHED
+            self._measurements.restarts.add(reason or died)
             log.warning("the model process %s; a new one loads", ending)
         self._set_loading()
 

@@ -1,13 +1,15 @@
-"""The three routes of the container specification, and errors as JSON."""
+"""The routes of the container specification, two for tools, and errors as JSON."""
 
 import logging
 import time
 
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
+from .api_description import describe_api
 from .errors import ApiError, JobTooLarge, RequestTimeout
 from .job import Job
+from .limits import Limits, load_model_metadata
 from .loading import describe, import_object
 from .logs import set_request_id
 from .responses import respond
@@ -19,6 +21,9 @@ MAX_JOB_BYTES = 1024 * 1024
 #: A body up to this size is read to its end before it is refused, since many clients
 #: do not look at an answer before they have sent everything.
 MAX_DRAINED_BYTES = 256 * 1024 * 1024
+
+#: What is asked again and again is no news in the log while all is well.
+POLLED = ("/status", "/metrics")
 
 api = Blueprint("psc_model", __name__)
 log = logging.getLogger(__name__)
@@ -53,6 +58,24 @@ def shutdown() -> Response:
     return respond(202, "the server is shutting down")
 
 
+@api.route("/metrics", methods=["GET"], provide_automatic_options=False)
+def expose_metrics() -> Response:
+    """Answer what was counted and timed, in the text format of Prometheus."""
+    # its import takes time and memory, which only those who ask for it should pay
+    from .metrics import write_metrics
+
+    text, content_type = write_metrics(_runner(), request.headers.get("Accept", ""))
+    return Response(text, content_type=content_type)
+
+
+@api.route("/openapi.json", methods=["GET"], provide_automatic_options=False)
+def openapi() -> Response:
+    """Answer the description of the three routes of the specification."""
+    factory = current_app.config["PSC_MODEL_FACTORY"]
+    metadata = load_model_metadata(factory)
+    return jsonify(describe_api(metadata, Limits.of_model(factory)))
+
+
 @api.before_app_request
 def begin_request() -> None:
     """Give the request an id, for the log and the client."""
@@ -65,10 +88,12 @@ def end_request(response: Response) -> Response:
     """Log the answer, and tell the client the id under which it stands in the log."""
     response.headers["X-Request-ID"] = g.request_id
     code = response.status_code
+    if request.endpoint == "psc_model.run":
+        _runner().measurements.jobs.add(str(code))
     if code >= 400:
         level = logging.ERROR if code >= 500 else logging.WARNING
     else:
-        level = logging.DEBUG if request.path == "/status" else logging.INFO
+        level = logging.DEBUG if request.path in POLLED else logging.INFO
     if log.isEnabledFor(level):
         content = response.get_json(silent=True) or {}
         log.log(
@@ -130,7 +155,8 @@ def _read_body() -> bytes:
             if not chunk:
                 break
             drained += len(chunk)
-    except (BlockingIOError, ClientDisconnected) as error:
+    # besides the system, Gunicorn tells so of a chunked body that breaks off
+    except (OSError, ClientDisconnected) as error:
         raise RequestTimeout("the body of the request did not arrive") from error
     if len(body) > MAX_JOB_BYTES:
         raise JobTooLarge(

@@ -1,22 +1,32 @@
 """Runners: they own the model, and run one job at a time."""
 
 import logging
+import os
 import threading
+import time
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, List
 
 from .errors import ModelNotLoaded
 from .execution import answer_job
 from .job import Job
 from .limits import Limits
 from .loading import ModelFactory, load_model
+from .measurements import Measurements
 from .outcome import READY, Outcome
 
 log = logging.getLogger(__name__)
 
 
 class Runner(ABC):
-    """What the routes need of the model."""
+    """What the routes need of the model.
+
+    Attributes:
+        measurements: of its jobs and its model.
+    """
+
+    def __init__(self) -> None:
+        self.measurements = Measurements()
 
     @abstractmethod
     def load(self) -> Outcome:
@@ -30,6 +40,10 @@ class Runner(ABC):
     def finish(self) -> None:
         """Wait for the running job, and let no other one start."""
 
+    @abstractmethod
+    def list_processes(self) -> List[int]:
+        """Return the ids of the processes that hold the model."""
+
 
 class LocalRunner(Runner):
     """Runs the model in the process at hand, for debuggers, coverage and tests."""
@@ -40,6 +54,7 @@ class LocalRunner(Runner):
         Args:
             factory: makes the model.
         """
+        super().__init__()
         self.factory = factory
         self._model: Any = None
         self._limits = Limits.default()
@@ -50,6 +65,7 @@ class LocalRunner(Runner):
         """Load the model unless it is loaded; a failed load is tried again."""
         with self._loading:
             if self._model is None:
+                started = time.monotonic()
                 try:
                     self._limits = Limits.of_model(self.factory)
                     self._model = load_model(self.factory)
@@ -58,6 +74,7 @@ class LocalRunner(Runner):
                     return Outcome.of(error)
                 except ValueError as error:
                     return Outcome(500, str(error))
+                self.measurements.load_times.add(time.monotonic() - started)
         return READY
 
     def run(self, job: Job) -> Outcome:
@@ -65,9 +82,18 @@ class LocalRunner(Runner):
         outcome = self.load()
         if outcome is not READY:
             return outcome
+        waiting_since = time.monotonic()
         with self._running:
-            return answer_job(self._model, job, self._limits)
+            started = time.monotonic()
+            self.measurements.wait_times.add(started - waiting_since)
+            outcome = answer_job(self._model, job, self._limits)
+            self.measurements.run_times.add(time.monotonic() - started)
+            return outcome
 
     def finish(self) -> None:
         """Wait for the running job, and let no other one start."""
         self._running.acquire()
+
+    def list_processes(self) -> List[int]:
+        """Return the id of the process at hand."""
+        return [os.getpid()]

@@ -1,0 +1,1 @@
+"""The page for people who look: the model's card, and a place to try the model."""

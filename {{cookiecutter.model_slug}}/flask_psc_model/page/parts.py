@@ -1,0 +1,71 @@
+"""Files as the parts of one answer, which a browser takes apart by itself.
+
+The format is multipart/form-data, RFC 7578.
+"""
+
+import re
+import uuid
+from typing import IO, Iterator, List, NamedTuple, Optional, Tuple
+
+CHUNK = 64 * 1024
+
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
+
+
+class Part(NamedTuple):
+    """A file, or the name of one.
+
+    Attributes:
+        kind: what it is for the page.
+        name: of the file.
+        media_type: where that is known.
+        file: open for reading; None for the name alone.
+    """
+
+    kind: str
+    name: str
+    media_type: str
+    file: Optional[IO[bytes]]
+
+
+def write_parts(parts: List[Part]) -> Tuple[str, Iterator[bytes]]:
+    """Return the content type of an answer and its body, in chunks."""
+    boundary = uuid.uuid4().hex
+    content_type = "multipart/form-data; boundary={}".format(boundary)
+    return content_type, _write(parts, boundary)
+
+
+def _write(parts: List[Part], boundary: str) -> Iterator[bytes]:
+    for part in parts:
+        yield "--{}\r\n".format(boundary).encode()
+        if part.file is None:
+            yield _write_head(part, "")
+            yield part.name.encode("utf-8", "replace")
+        else:
+            yield _write_head(part, '; filename="{}"'.format(_quote(part.name)))
+            yield from _read_chunks(part.file)
+        yield b"\r\n"
+    yield "--{}--\r\n".format(boundary).encode()
+
+
+def _read_chunks(file: IO[bytes]) -> Iterator[bytes]:
+    chunk = file.read(CHUNK)
+    while chunk:
+        yield chunk
+        chunk = file.read(CHUNK)
+
+
+def _write_head(part: Part, filename: str) -> bytes:
+    head = 'Content-Disposition: form-data; name="{}"{}\r\n'.format(part.kind, filename)
+    if part.file is not None:
+        is_known = _MEDIA_TYPE.fullmatch(part.media_type)
+        media_type = part.media_type if is_known else "application/octet-stream"
+        head += "Content-Type: {}\r\n".format(media_type)
+    return (head + "\r\n").encode("utf-8", "replace")
+
+
+def _quote(name: str) -> str:
+    """Escape a file name as browsers do."""
+    for character in '"\r\n':
+        name = name.replace(character, "%{:02X}".format(ord(character)))
+    return name

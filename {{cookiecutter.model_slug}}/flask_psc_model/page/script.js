@@ -1,0 +1,249 @@
+"use strict";
+
+// how often the light asks, and how much of a text is shown
+const STATUS_MILLISECONDS = 5000;
+const SHOWN_CHARACTERS = 100000;
+
+const find = (selector) => document.querySelector(selector);
+const findAll = (selector) => [...document.querySelectorAll(selector)];
+
+function make(tag, properties, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+// --- the light of the status ---
+
+async function askStatus() {
+  if (!document.hidden) {
+    const timer = setTimeout(showStatus, 1000, "waiting", "the model is loading …");
+    try {
+      const response = await fetch("status", { cache: "no-store" });
+      const answer = await response.json();
+      showStatus(response.ok ? "ready" : "broken", answer.message);
+    } catch {
+      showStatus("broken", "the server does not answer");
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+  setTimeout(askStatus, STATUS_MILLISECONDS);
+}
+
+function showStatus(state, words) {
+  const status = find("#status");
+  if (status.dataset.state !== state || status.lastElementChild.textContent !== words) {
+    status.dataset.state = state;
+    status.lastElementChild.textContent = words;
+  }
+}
+
+// --- the files to send ---
+
+function findProblem(input) {
+  const file = input.files[0];
+  const { maxBytes, maxSize, mediaTypes } = input.dataset;
+  if (!file) {
+    return `Choose a file for ${input.name}.`;
+  }
+  if (maxBytes && file.size > Number(maxBytes)) {
+    return `${file.name} has ${writeSize(file.size)}; ${input.name} may have at most ${maxSize}.`;
+  }
+  const allowed = mediaTypes.split(" ").filter(Boolean);
+  if (file.type && allowed.length && !allowed.some((each) => isKindOf(file.type, each))) {
+    return `${file.name} is ${file.type}; ${input.name} should be ${allowed.join(" or ")}.`;
+  }
+  return "";
+}
+
+// a browser tells the kinds of text apart by the extension alone
+function isKindOf(type, allowed) {
+  const [kind] = allowed.split("/");
+  return type === allowed || allowed === "*/*"
+    || type.startsWith(kind + "/") && (allowed === kind + "/*" || kind === "text");
+}
+
+function check(input) {
+  const problem = findProblem(input);
+  input.setAttribute("aria-invalid", String(Boolean(problem)));
+  input.closest(".drop").querySelector(".problem").textContent = problem;
+  return !problem;
+}
+
+function acceptDrops(zone) {
+  const input = zone.querySelector("input");
+  zone.addEventListener("dragover", () => zone.classList.add("over"));
+  zone.addEventListener("dragleave", () => zone.classList.remove("over"));
+  zone.addEventListener("drop", (event) => {
+    zone.classList.remove("over");
+    if (event.dataTransfer.files.length) {
+      const one = new DataTransfer();
+      one.items.add(event.dataTransfer.files[0]);
+      input.files = one.files;
+      check(input);
+    }
+  });
+  input.addEventListener("change", () => check(input));
+}
+
+// --- a run ---
+
+async function run(form, inputs) {
+  const buttons = findAll("button");
+  buttons.forEach((button) => { button.disabled = true; });
+  begin("Running …");
+  const started = performance.now();
+  try {
+    const response = await fetch("page/run", { method: "POST", body: form });
+    const parts = response.ok ? await response.formData() : null;
+    const seconds = ((performance.now() - started) / 1000).toFixed(2);
+    if (parts) {
+      begin(`Done in ${seconds} s`);
+      showFiles("What went in", inputs.concat(parts.getAll("input")));
+      showFiles("What came out", parts.getAll("output"));
+      showOmitted(parts.getAll("omitted"));
+    } else {
+      const answer = await response.json();
+      fail(`${answer.statusCode} ${answer.status}, after ${seconds} s`, answer.message);
+    }
+  } catch (error) {
+    fail("No answer", `The server did not give a whole answer: ${error.message}`);
+  }
+  buttons.forEach((button) => { button.disabled = false; });
+  find("#result").focus();
+}
+
+let urls = [];
+
+function begin(words) {
+  urls.forEach((url) => URL.revokeObjectURL(url));
+  urls = [];
+  find("#files").replaceChildren();
+  find("#message").textContent = "";
+  find("#outcome").textContent = words;
+  find("#result").classList.remove("failed");
+  find("#result").hidden = false;
+}
+
+function fail(words, message) {
+  find("#outcome").textContent = words;
+  find("#message").textContent = message;
+  find("#result").classList.add("failed");
+}
+
+// --- what is shown of files ---
+
+function showFiles(title, files) {
+  if (files.length) {
+    find("#files").append(make("h4", { textContent: title }), ...files.map(show));
+  }
+}
+
+function showOmitted(names) {
+  if (names.length) {
+    const words = `${names.length} more files were written, and are not sent to this page.`;
+    find("#files").append(make("p", { className: "quiet", textContent: words }));
+  }
+}
+
+function show(file) {
+  const url = URL.createObjectURL(file);
+  urls.push(url);
+  const caption = make("figcaption", {},
+    make("span", {}, make("strong", { textContent: file.name }),
+      make("span", { className: "quiet", textContent: ` ${file.type}, ${writeSize(file.size)}` })),
+    make("a", { className: "download", href: url, download: file.name, textContent: "Download" }));
+  const figure = make("figure", {}, caption);
+  const type = file.type.split(";")[0];
+  if (type.startsWith("image/")) {
+    figure.append(make("img", { src: url, alt: `The image ${file.name}` }));
+  } else if (type.startsWith("audio/")) {
+    figure.append(make("audio", { src: url, controls: true }));
+  } else if (type === "application/json" || type.endsWith("+json")) {
+    showText(figure, file, layOut);
+  } else if (type.startsWith("text/")) {
+    showText(figure, file, (text) => text);
+  }
+  return figure;
+}
+
+async function showText(figure, file, write) {
+  const pre = make("pre", { tabIndex: 0 });
+  figure.append(pre);
+  const text = write(await file.text());
+  pre.textContent = text.slice(0, SHOWN_CHARACTERS);
+  if (text.length > SHOWN_CHARACTERS) {
+    const words = "This is its beginning; download it for the rest.";
+    figure.append(make("p", { className: "quiet", textContent: words }));
+  }
+}
+
+// numbers stay as they are written, which they would not if they were read
+function layOut(text) {
+  try {
+    JSON.parse(text);
+  } catch {
+    return text;
+  }
+  let depth = 0;
+  const startLine = () => "\n" + "  ".repeat(depth);
+  const tokens = /"(?:\\.|[^"\\])*"|[[{]\s*[}\]]|[[\]{},:]|\s+/g;
+  return text.replace(tokens, (token) => {
+    if ("[{".includes(token)) {
+      depth += 1;
+      return token + startLine();
+    }
+    if ("]}".includes(token)) {
+      depth -= 1;
+      return startLine() + token;
+    }
+    if (token === ",") {
+      return token + startLine();
+    }
+    return token === ":" ? ": " : token.trim();
+  });
+}
+
+function writeSize(bytes) {
+  const units = ["bytes", "KiB", "MiB", "GiB"];
+  let size = bytes;
+  while (size >= 1024 && units.length > 1) {
+    size /= 1024;
+    units.shift();
+  }
+  return `${Number(size.toFixed(1))} ${units[0]}`;
+}
+
+// --- the beginning ---
+
+findAll("[data-case]").forEach((button) => {
+  button.addEventListener("click", () => {
+    const form = new FormData();
+    form.append("case", button.dataset.case);
+    run(form, []);
+  });
+});
+
+findAll(".drop").forEach(acceptDrops);
+
+// a file that misses its place should not replace the page
+["dragover", "drop"].forEach((name) => {
+  window.addEventListener(name, (event) => event.preventDefault());
+});
+
+const own = find("#own");
+if (own) {
+  own.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const inputs = findAll("#own input");
+    const wrong = inputs.filter((input) => !check(input));
+    if (wrong.length) {
+      wrong[0].focus();
+    } else {
+      run(new FormData(own), inputs.map((input) => input.files[0]));
+    }
+  });
+}
+
+askStatus();
