@@ -99,7 +99,6 @@ class RayWorker(Worker):
 
     def replace(self) -> None:
         """Ask for another actor."""
-        self.close()
         self._is_loaded = False
         self._actor = self._ask()
 
@@ -126,4 +125,6 @@ class RayWorker(Worker):
         try:
             return self._ray.get(answer)
         except self._ray.exceptions.RayError as error:
+            # it may only be out of reach: its job is to run once
+            self.close()
             raise WorkerLost(str(error).strip().split("\n")[0]) from error
