@@ -184,7 +184,7 @@ def test_the_jobs_of_a_lost_node_run_again_elsewhere(
     inputs, outputs = tmp_path / "in", tmp_path / "out"
     good = [f"{number:04}" for number in range(300)]
     give_jobs(inputs, [*good, "bad-one", "bad-two"])
-    command = [environment.python, "-m", "flask_psc_model.cli.run_many", inputs, outputs]
+    command: list[str | Path] = [environment.python, "-m", "flask_psc_model.cli.run_many", inputs, outputs]
     with (
         start_nodes(environment) as nodes,
         subprocess.Popen(
