@@ -9,7 +9,6 @@ would, and is answered with a line. At the end of the input the cluster ends.
 from __future__ import annotations
 
 import sys
-from tempfile import TemporaryDirectory
 
 from ray.cluster_utils import Cluster
 
@@ -18,15 +17,8 @@ NODES = 2
 
 
 def main() -> None:
-    """Run a cluster whose files are gone at the end."""
-    # the paths of its sockets have to be short
-    with TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        run(folder)
-
-
-def run(folder: str) -> None:
-    """Start the cluster and do what the input says; its files are in a folder."""
-    head = {"num_cpus": 0, "object_store_memory": MEMORY, "include_dashboard": False, "temp_dir": folder}
+    """Start the cluster and do what the input says."""
+    head = {"num_cpus": 0, "object_store_memory": MEMORY, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
         nodes = [cluster.add_node(num_cpus=1, object_store_memory=MEMORY) for _ in range(NODES)]

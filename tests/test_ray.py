@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -114,6 +115,14 @@ def environment(cookies_session: Any, tmp_path_factory: pytest.TempPathFactory) 
     return environment
 
 
+@pytest.fixture
+def variables(environment: Environment) -> Iterator[dict[str, str]]:
+    """Return the variables of processes that use Ray, whose files are gone at the end."""
+    # the paths of its sockets have to be short
+    with TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        yield environment.variables(RAY_USAGE_STATS_ENABLED="0", RAY_TMPDIR=folder)
+
+
 class RayNodes:
     """A cluster on this machine."""
 
@@ -137,11 +146,11 @@ class RayNodes:
 
 
 @contextmanager
-def start_nodes(environment: Environment) -> Iterator[RayNodes]:
+def start_nodes(environment: dict[str, str], python: Path) -> Iterator[RayNodes]:
     """Run a cluster."""
     with subprocess.Popen(
-        [environment.python, ROOT / "tests" / "ray_nodes.py"],
-        env=environment.variables(RAY_USAGE_STATS_ENABLED="0"),
+        [python, ROOT / "tests" / "ray_nodes.py"],
+        env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -179,18 +188,18 @@ def is_alive(process: int) -> bool:
 
 
 def test_the_jobs_of_a_lost_node_run_again_elsewhere(
-    repository: Repository, environment: Environment, diary: Diary, tmp_path: Path
+    repository: Repository, environment: Environment, variables: dict[str, str], diary: Diary, tmp_path: Path
 ) -> None:
     inputs, outputs = tmp_path / "in", tmp_path / "out"
     good = [f"{number:04}" for number in range(300)]
     give_jobs(inputs, [*good, "bad-one", "bad-two"])
     command: list[str | Path] = [environment.python, "-m", "flask_psc_model.cli.run_many", inputs, outputs]
     with (
-        start_nodes(environment) as nodes,
+        start_nodes(variables, environment.python) as nodes,
         subprocess.Popen(
             [*command, "--ray", nodes.address],
             cwd=repository.path,
-            env=environment.variables(RAY_USAGE_STATS_ENABLED="0"),
+            env=variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -109,6 +109,8 @@ class ProcessRunner(Runner):
         """Let no other job start, and stop the running ones; nothing is left of them."""
         self.aborted = True
         self.refuse()
+        with self.changed:
+            self.changed.notify_all()
 
     def finish(self) -> None:
         """Wait for the running jobs, let no other one start, and end the processes."""
