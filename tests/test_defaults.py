@@ -34,6 +34,7 @@ TOP_LEVEL = {
     "pyproject.toml",
     "requirements-dev.in",
     "requirements-dev.txt",
+    "requirements-ray.txt",
     "requirements.in",
     "requirements.txt",
     "tests",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from lock import CUDA, PINS, TOOL_PINS, PackageSet, find_sets, list_pins, resolve, target
 from repository import QUESTIONS
 
 from local_extensions import framework_versions
+
+if TYPE_CHECKING:
+    from conftest import Bake
 
 SETS = find_sets()
 
@@ -76,3 +80,17 @@ def test_the_tools_change_no_pin(packages: PackageSet) -> None:
     tools = dict(pin.split("==") for pin in read_pins(packages.stack.tool_pins(packages.image)))
     assert {name: versions.get(name, version) for name, version in tools.items()} == tools
     assert "jsonschema" in tools
+
+
+@pytest.mark.parametrize(
+    "packages",
+    [packages for packages in SETS if not packages.inside and packages.stack.accelerator == "cuda"],
+    ids=lambda each: each.pins,
+)
+def test_ray_goes_with_the_pins(packages: PackageSet, bake: Bake, tmp_path: Path) -> None:
+    python = packages.stack.python_version
+    (ray,) = list_pins(bake(python_version=python).read("requirements-ray.txt"))
+    pinned = read_pins(packages.pins)
+    source = tmp_path / "requirements.txt"
+    source.write_text("\n".join([*pinned, ray]), encoding="utf-8")
+    assert pinned < list_pins(resolve(source, *target(python)))

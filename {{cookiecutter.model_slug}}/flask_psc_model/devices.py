@@ -1,6 +1,7 @@
 """Dealing out CUDA devices to model processes."""
 
 import glob
+import itertools
 import os
 import re
 from typing import Dict, List
@@ -8,16 +9,24 @@ from typing import Dict, List
 VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 
-def deal_out_devices(processes: int) -> List[Dict[str, str]]:
-    """Return the environment of each model process: one CUDA device each.
+def deal_out_devices(processes: int, each: int = 1) -> List[Dict[str, str]]:
+    """Return the environment of each model process, with its CUDA devices.
 
-    Where there are fewer devices than processes they are shared in turn. A single
+    Where there are fewer devices than that takes they are shared in turn. A single
     process, or a machine without devices, is left as it is.
+
+    Args:
+        processes: how many there are.
+        each: devices that each of them has.
     """
     devices = find_devices()
     if processes == 1 or not devices:
         return [{} for _ in range(processes)]
-    return [{VARIABLE: devices[i % len(devices)]} for i in range(processes)]
+    each = min(each, len(devices))
+    turns = itertools.cycle(devices)
+    return [
+        {VARIABLE: ",".join(itertools.islice(turns, each))} for _ in range(processes)
+    ]
 
 
 def find_devices() -> List[str]:

@@ -54,6 +54,7 @@ class ProcessRunner(Runner):
         self.changed = threading.Condition()
         self.births = threading.Lock()
         self.stopping = False
+        self.aborted = False
         self._keepers = [Keeper(self, each) for each in environments]
         self._free: Deque[Keeper] = collections.deque()
         self._turns: Deque[Turn] = collections.deque()
@@ -107,6 +108,13 @@ class ProcessRunner(Runner):
     def refuse(self) -> None:
         """Let no other job start; safe to call from a signal handler."""
         self.stopping = True
+
+    def abort(self) -> None:
+        """Let no other job start, and stop the running ones; nothing is left of them."""
+        self.aborted = True
+        self.refuse()
+        with self.changed:
+            self.changed.notify_all()
 
     def finish(self) -> None:
         """Wait for the running jobs, let no other one start, and end the processes."""
@@ -284,14 +292,16 @@ class Keeper:
         missing_folders = list_missing_folders(job.output_folder)
         process.send([job.input_folder, job.output_folder, get_request_id()])
         try:
-            outcome = process.receive(limit)
+            outcome = process.receive(limit, give_up=lambda: self._runner.aborted)
         except TimeLimit:
             self._replace(process, TIME_LIMIT)
-            outcome = Outcome(
-                500,
-                "the run was stopped at its time limit of {:g} s; if jobs may take"
-                " longer, raise timeout.run in model.yaml".format(limit),
-            )
+            outcome = SHUTTING_DOWN
+            if not self._runner.aborted:
+                outcome = Outcome(
+                    500,
+                    "the run was stopped at its time limit of {:g} s; if jobs may take"
+                    " longer, raise timeout.run in model.yaml".format(limit),
+                )
         except ModelDied:
             outcome = Outcome(
                 500, "the model broke down: its process {}".format(process.kill())

@@ -1,0 +1,75 @@
+"""How many model processes a machine has room for."""
+
+import math
+import os
+from typing import NamedTuple, Optional
+
+from ..devices import find_devices
+from ..limits import Limits
+
+#: The limits of a container, in control groups of version 2 and version 1.
+CPU_MAX = "/sys/fs/cgroup/cpu.max"
+CPU_QUOTA = "/sys/fs/cgroup/cpu/cpu.cfs_quota_us"
+CPU_PERIOD = "/sys/fs/cgroup/cpu/cpu.cfs_period_us"
+MEMORY_MAX = (
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+)
+
+
+class Capacity(NamedTuple):
+    """What a machine has.
+
+    Attributes:
+        cpus: processors.
+        memory: bytes.
+        gpus: graphics processors.
+    """
+
+    cpus: float
+    memory: float
+    gpus: float
+
+    @classmethod
+    def of_machine(cls) -> "Capacity":
+        """Measure this machine, or the container that this process is in.
+
+        Where there is no graphics processor, the models compute on the others: there
+        is no end of them.
+        """
+        cpus = float(len(os.sched_getaffinity(0)))
+        memory = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        limits = [_read_number(path) for path in MEMORY_MAX]
+        return cls(
+            min([cpus] + [limit for limit in [_read_cpu_limit()] if limit]),
+            min([memory] + [limit for limit in limits if limit]),
+            len(find_devices()) or math.inf,
+        )
+
+    def count_processes(self, limits: Limits) -> int:
+        """Return how many model processes fit, with the `resources` of `model.yaml`.
+
+        Where `resources` names no processors, each process has one for itself.
+        """
+        fitting = [self.cpus / (limits.cpus or 1)]
+        if limits.memory:
+            fitting.append(self.memory / limits.memory)
+        if limits.gpus:
+            fitting.append(self.gpus / limits.gpus)
+        return int(min(fitting))
+
+
+def _read_cpu_limit() -> Optional[float]:
+    quota, period = _read_number(CPU_QUOTA), _read_number(CPU_PERIOD)
+    if not quota:
+        quota, period = _read_number(CPU_MAX), _read_number(CPU_MAX, 1)
+    return quota / period if quota and period and quota > 0 else None
+
+
+def _read_number(path: str, field: int = 0) -> Optional[float]:
+    try:
+        with open(path, encoding="ascii") as file:
+            return float(file.read().split()[field])
+    except (OSError, ValueError, IndexError):
+        # there is no such file, or it says "max"
+        return None

@@ -1,0 +1,164 @@
+"""The crew: a thread for each worker, and the jobs that they share."""
+
+import collections
+import contextlib
+import logging
+import queue
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Deque, Iterable, List, Optional, Sequence, Tuple
+
+from ..loading import describe
+from ..outcome import READY, Outcome
+from .jobs import FolderJob
+from .workers import Worker, WorkerLost
+
+#: How often a job may be lost with its worker: it may be what breaks the machines.
+MAX_LOSSES = 3
+
+log = logging.getLogger(__name__)
+
+
+class Crew:
+    """Runs jobs on workers until none is left.
+
+    A worker that cannot load the model leaves the crew.
+
+    Attributes:
+        failure: why the last worker that left could not load the model.
+    """
+
+    def __init__(self, workers: Sequence[Worker], jobs: Iterable[FolderJob]) -> None:
+        """Choose the workers and the jobs, without beginning.
+
+        Args:
+            workers: at least one.
+            jobs: what they run.
+        """
+        self.failure = ""
+        self._workers = workers
+        self._changed = threading.Condition()
+        self._waiting: Deque[FolderJob] = collections.deque(jobs)
+        self._running: List[FolderJob] = []
+        self._losses: List[str] = []
+        self._results: "queue.Queue[Tuple[FolderJob, Outcome]]" = queue.Queue()
+        self._is_stopping = False
+        self._is_aborted = False
+        self._threads = [
+            threading.Thread(target=self._work, args=[worker], daemon=True)
+            for worker in workers
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def is_working(self) -> bool:
+        """Tell whether there may be another result."""
+        with self._changed:
+            if not self._results.empty() or self._running:
+                return True
+            has_workers = any(thread.is_alive() for thread in self._threads)
+            return bool(self._waiting) and not self._is_stopping and has_workers
+
+    def wait(self, seconds: float) -> Optional[Tuple[FolderJob, Outcome]]:
+        """Wait for the next result; return nothing where none came in time."""
+        with contextlib.suppress(queue.Empty):
+            return self._results.get(timeout=seconds)
+        return None
+
+    def stop(self) -> None:
+        """Let no other job start; those that run may come to their end."""
+        with self._changed:
+            self._is_stopping = True
+            self._changed.notify_all()
+
+    def abort(self) -> None:
+        """Stop the running jobs too: they have no result, and leave nothing."""
+        self._is_aborted = True
+        self.stop()
+        for worker in self._workers:
+            worker.abort()
+
+    def close(self) -> None:
+        """End the workers, once no job runs."""
+        self.stop()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running)
+        with ThreadPoolExecutor(len(self._workers)) as pool:
+            for closing in [pool.submit(worker.close) for worker in self._workers]:
+                closing.result()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self, worker: Worker) -> None:
+        is_lost = False
+        while not self._is_stopping:
+            try:
+                if is_lost:
+                    worker.replace()
+                    is_lost = False
+                if not self._load(worker):
+                    return
+                job = self._take()
+                if job is None:
+                    return
+                self._run(worker, job)
+            except WorkerLost as error:
+                is_lost = True
+                if not self._is_stopping:
+                    log.warning("a worker is lost, and replaced: %s", error)
+
+    def _load(self, worker: Worker) -> bool:
+        outcome = worker.load()
+        if outcome.status_code == READY.status_code:
+            return True
+        if not self._is_stopping:
+            self.failure = outcome.message
+            log.error("a worker leaves: %s", outcome.message)
+        return False
+
+    def _run(self, worker: Worker, job: FolderJob) -> None:
+        try:
+            self._end(job, worker.run(job))
+        except WorkerLost:
+            self._take_back(job)
+            raise
+        except Exception as error:
+            log.exception("the job %s failed", job.name)
+            self._end(job, Outcome(500, "unexpected error: " + describe(error)))
+
+    def _take(self) -> Optional[FolderJob]:
+        """Wait for a job; return nothing when there will be none.
+
+        While other workers run a job they may be lost, and it is to be run again.
+        """
+        with self._changed:
+            while not self._waiting and self._running and not self._is_stopping:
+                self._changed.wait()
+            if not self._waiting or self._is_stopping:
+                return None
+            job = self._waiting.popleft()
+            self._running.append(job)
+            return job
+
+    def _end(self, job: FolderJob, outcome: Outcome) -> None:
+        with self._changed:
+            if not self._is_aborted:
+                self._results.put((job, outcome))
+            self._running.remove(job)
+            self._changed.notify_all()
+
+    def _take_back(self, job: FolderJob) -> None:
+        self._losses.append(job.name)
+        if self._losses.count(job.name) >= MAX_LOSSES:
+            message = "the machine or process that ran it was lost, {} times".format(
+                MAX_LOSSES
+            )
+            self._end(job, Outcome(500, message))
+            return
+        with self._changed:
+            self._running.remove(job)
+            self._waiting.appendleft(job)
+            self._changed.notify_all()

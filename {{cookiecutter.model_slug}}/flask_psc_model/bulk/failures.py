@@ -1,0 +1,90 @@
+"""The file that holds the jobs that failed: one line of JSON each."""
+
+import contextlib
+import json
+import os
+from typing import Any, Dict, Iterator
+
+from ..outcome import Outcome
+
+NAME = "errors{}.jsonl"
+
+
+class Failures:
+    """The jobs of a shard that have failed, as `errors.jsonl` in the outputs has them.
+
+    Attributes:
+        path: of the file; it is there only while a job has failed.
+    """
+
+    def __init__(self, outputs: str, suffix: str, keep: bool) -> None:
+        """Choose the file.
+
+        Args:
+            outputs: the folder that it is in, which exists.
+            suffix: of its name, so that each shard has its own.
+            keep: whether the failures of an earlier run still count.
+
+        Raises:
+            OSError: the file cannot be read or written.
+        """
+        self.path = os.path.join(outputs, NAME.format(suffix))
+        self._entries: Dict[str, Dict[str, Any]] = {}
+        if keep:
+            self._entries = {entry["job"]: entry for entry in _read(self.path)}
+        self.save()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    def add(self, name: str, outcome: Outcome) -> None:
+        """Record that a job failed, at once: this process may be killed.
+
+        Args:
+            name: of the job.
+            outcome: says why.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        entry = {
+            "job": name,
+            "statusCode": outcome.status_code,
+            "message": outcome.message,
+        }
+        self._entries[name] = entry
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def discard(self, name: str) -> None:
+        """Forget that a job once failed, since it has run now."""
+        self._entries.pop(name, None)
+
+    def save(self) -> None:
+        """Write the file anew, with each failed job once.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        if not self._entries:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(self.path)
+            return
+        with open(self.path + ".new", "w", encoding="utf-8") as file:
+            for entry in self._entries.values():
+                file.write(json.dumps(entry) + "\n")
+        os.replace(self.path + ".new", self.path)
+
+
+def _read(path: str) -> Iterator[Dict[str, Any]]:
+    """Read the entries of a file, whose last line may be cut off."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = file.readlines()
+    except FileNotFoundError:
+        return
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            entry = json.loads(line)
+            if isinstance(entry, dict) and isinstance(entry.get("job"), str):
+                yield entry

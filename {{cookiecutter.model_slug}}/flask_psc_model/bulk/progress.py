@@ -1,0 +1,140 @@
+"""How far a bulk run is: a bar on a terminal, and lines now and then elsewhere."""
+
+import os
+import shutil
+import time
+from typing import TextIO
+
+import click
+
+#: Seconds between two drawings of the bar, and between two lines.
+BAR_INTERVAL = 0.1
+LINE_INTERVAL = 10.0
+
+BAR_WIDTH = 20
+CLEAR_LINE = "\x1b[K"
+
+
+class Progress:
+    """Counts jobs and shows them.
+
+    Attributes:
+        total: the jobs of this run.
+        done: those that have run well.
+        failed: those that have failed.
+    """
+
+    def __init__(self, total: int, stream: TextIO) -> None:
+        """Start the clock.
+
+        Args:
+            total: how many jobs there are.
+            stream: where to show them, standard error usually.
+        """
+        self.total = total
+        self.done = 0
+        self.failed = 0
+        self.started = time.monotonic()
+        self._first = 0.0
+        self._stream = stream
+        self._is_terminal = self._stream.isatty()
+        self._interval = BAR_INTERVAL if self._is_terminal else LINE_INTERVAL
+        self._next = self.started + (0 if self._is_terminal else LINE_INTERVAL)
+
+    @property
+    def seconds(self) -> float:
+        """The time since the start."""
+        return time.monotonic() - self.started
+
+    @property
+    def ended(self) -> int:
+        """The jobs that have run, well or not."""
+        return self.done + self.failed
+
+    def count(self, is_done: bool) -> None:
+        """Count a job that has run."""
+        if not self.ended:
+            self._first = time.monotonic()
+        self.done += is_done
+        self.failed += not is_done
+
+    def show(self) -> None:
+        """Show how far it is, unless that was done just now."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + self._interval
+        if not self._is_terminal:
+            self.say(self.describe())
+            return
+        # the cursor goes back, so that a line of the log takes the bar's place
+        width = shutil.get_terminal_size().columns - 1
+        self._write(self._draw_bar(width) + CLEAR_LINE + "\r")
+
+    def close(self) -> None:
+        """Leave the last drawing of the bar where it is."""
+        if self._is_terminal:
+            self._next = 0
+            self.show()
+            self._write("\n")
+
+    def say(self, line: str) -> None:
+        """Write a line, in the place of the bar."""
+        self._write((CLEAR_LINE if self._is_terminal else "") + line + "\n")
+
+    def describe(self) -> str:
+        """Say how far it is: jobs, rate, time left and errors."""
+        ended = self.ended
+        parts = ["{:,}/{:,} jobs".format(ended, self.total)]
+        rate = self._measure_rate()
+        if rate:
+            parts.append(format_rate(rate))
+            if ended < self.total:
+                left = (self.total - ended) / rate
+                parts.append("{} left".format(format_time(left)))
+        parts.append("{:,} error{}".format(self.failed, "s"[self.failed == 1 :]))
+        return ", ".join(parts)
+
+    def _measure_rate(self) -> float:
+        """Return the jobs per second since the first one ended, so without loading."""
+        seconds = time.monotonic() - self._first
+        return (self.ended - 1) / seconds if self.ended > 1 and seconds else 0.0
+
+    def _draw_bar(self, width: int) -> str:
+        share = self.ended / self.total if self.total else 1.0
+        filled = int(share * BAR_WIDTH)
+        bar = "#" * filled + "-" * (BAR_WIDTH - filled)
+        line = "[{}] {:3.0f}% {}".format(bar, int(share * 100), self.describe())[:width]
+        if not self.failed or os.environ.get("NO_COLOR"):
+            return line
+        head, comma, errors = line.rpartition(", ")
+        return head + comma + click.style(errors, fg="red")
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+def format_rate(rate: float) -> str:
+    """Write a rate, given in jobs per second, as people read it."""
+    for unit, seconds in (("s", 1), ("min", 60)):
+        if rate * seconds >= 1:
+            return _format_number(rate * seconds) + "/" + unit
+    return _format_number(rate * 3600) + "/h"
+
+
+def format_time(seconds: float) -> str:
+    """Write a time, given in seconds, as people read it."""
+    if seconds < 10:
+        return "{:.1f} s".format(seconds)
+    minutes, seconds = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return "{} h {:02} min".format(hours, minutes)
+    return (
+        "{} min {:02} s".format(minutes, seconds) if minutes else "{} s".format(seconds)
+    )
+
+
+def _format_number(number: float) -> str:
+    return "{:,.0f}".format(number) if number >= 100 else "{:.3g}".format(number)

@@ -1,0 +1,183 @@
+"""Run the model on many folders of inputs."""
+
+import importlib
+import os
+import sys
+from typing import List, Optional, Sequence
+
+import click
+
+from ..app import ModelApp
+from ..bulk.failures import Failures
+from ..bulk.interruption import Interruption
+from ..bulk.jobs import FolderJob, list_jobs
+from ..bulk.machines import Machines, Unusable
+from ..bulk.progress import Progress
+from ..bulk.ray_cluster import RayCluster
+from ..bulk.run import BulkRun
+from ..bulk.shard import Shard
+from ..bulk.workers import Model
+from ..limits import Limits, find_model_metadata
+from ..loading import describe, to_path
+from ..logs import configure_logging
+from ..metadata import load_metadata
+
+
+@click.command()
+@click.argument(
+    "inputs", envvar="PSC_MODEL_INPUT", type=click.Path(exists=True, file_okay=False)
+)
+@click.argument("outputs", envvar="PSC_MODEL_OUTPUT", type=click.Path(file_okay=False))
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    help="Model processes; by default as many as there is room for, by the resources"
+    " of model.yaml.",
+)
+@click.option("--resume", is_flag=True, help="Skip the jobs whose outputs are there.")
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Run one part of N, from 0/N on; by default that of the pod of an Indexed"
+    " Job, JOB_COMPLETION_INDEX of PSC_SHARD_COUNT.",
+)
+@click.option(
+    "--ray",
+    "address",
+    metavar="ADDRESS",
+    help="Run on the Ray cluster there, such as 10.0.0.1:6379; auto for the one that"
+    " this machine is in.",
+)
+def main(
+    inputs: str,
+    outputs: str,
+    processes: Optional[int],
+    resume: bool,
+    shard: Optional[str],
+    address: Optional[str],
+) -> None:
+    """Run the model on every folder in INPUTS.
+
+    Each folder is a job, with its input files. Its outputs land in the folder of the
+    same name in OUTPUTS, all of them or none. Jobs that fail are listed in
+    OUTPUTS/errors.jsonl, and the others go on. Run it in the folder of app.py.
+
+    The exit status is 0 when every job has run well, 1 when one has failed, 2 for a
+    wrong option or setting, 130 after Ctrl-C.
+
+    \b
+    Example:
+      python -m flask_psc_model.cli.run_many data/in data/out --resume
+    """
+    try:
+        configure_logging()
+        part = Shard.parse(shard) if shard else Shard.from_environment() or Shard(0, 1)
+        jobs = part.select(list_jobs(inputs, outputs))
+        model = find_model()
+        declared = list_outputs(model) if resume else []
+        os.makedirs(outputs, exist_ok=True)
+        failures = Failures(os.path.abspath(outputs), part.suffix(), keep=resume)
+    except (OSError, ValueError) as error:
+        raise click.UsageError(str(error)) from error
+    if resume:
+        jobs = skip_done(jobs, declared, failures)
+    if not jobs:
+        click.echo("no job is left to run")
+        return
+    try:
+        status = run_jobs(model, jobs, failures, processes, address)
+    except KeyboardInterrupt:
+        status = 130
+    except (OSError, Unusable) as error:
+        click.echo("error: {}".format(error), err=True)
+        status = 1
+    sys.exit(status)
+
+
+def find_model() -> Model:
+    """Return the model of the `app.py` in the working directory.
+
+    Raises:
+        ValueError: there is none, or a setting of it is wrong.
+    """
+    if not os.path.isfile("app.py"):
+        raise ValueError(
+            "there is no app.py in {}: run this in the folder of the model's"
+            " repository".format(os.getcwd())
+        )
+    try:
+        app = importlib.import_module("app").app
+    except Exception as error:
+        raise ValueError(
+            "app.py cannot be imported: {}".format(describe(error))
+        ) from error
+    if not isinstance(app, ModelApp):
+        raise ValueError("the app of app.py was not made by create_app")
+    factory = app.config["PSC_MODEL_FACTORY"]
+    metadata = find_model_metadata(factory)
+    limits = Limits.load(metadata) if metadata else Limits.default()
+    return Model(to_path(factory), metadata, limits, os.getcwd())
+
+
+def list_outputs(model: Model) -> List[str]:
+    """Return the names of the outputs that `model.yaml` declares.
+
+    Raises:
+        ValueError: there are none.
+    """
+    names: List[str] = []
+    if model.metadata:
+        names = list(load_metadata(model.metadata).get("outputs") or ())
+    if not names:
+        raise ValueError(
+            "--resume tells by the outputs of model.yaml which jobs are done: name them"
+            " there"
+        )
+    return names
+
+
+def skip_done(
+    jobs: Sequence[FolderJob], outputs: Sequence[str], failures: Failures
+) -> List[FolderJob]:
+    """Return the jobs that have no result yet; one that failed may have an old one."""
+    left = [job for job in jobs if job.name in failures or not job.is_done(outputs)]
+    click.echo(
+        "{:,} of {:,} jobs are done already".format(len(jobs) - len(left), len(jobs))
+    )
+    return left
+
+
+def run_jobs(
+    model: Model,
+    jobs: Sequence[FolderJob],
+    failures: Failures,
+    processes: Optional[int],
+    address: Optional[str],
+) -> int:
+    """Run jobs, show what came of them, and return the exit status.
+
+    Args:
+        model: what runs them.
+        jobs: at least one.
+        failures: where those that fail are recorded.
+        processes: how many model processes; None for what there is room for.
+        address: of a Ray cluster; None for this machine.
+
+    Raises:
+        OSError: the failures cannot be recorded.
+        Unusable: the model cannot be loaded, or there is no place for it.
+    """
+    run = BulkRun(failures, Progress(len(jobs), sys.stderr))
+    machines = RayCluster(address, model.folder) if address else Machines()
+    with machines, Interruption() as interruption:
+        count = processes or machines.count_room(model.limits)
+        workers = machines.start_workers(model, min(count, len(jobs)))
+        run.work(workers, jobs, interruption)
+    click.echo(run.summarise())
+    if run.problem:
+        raise Unusable(run.problem)
+    return interruption.exit_status or int(not run.is_fine())
+
+
+if __name__ == "__main__":
+    main()
