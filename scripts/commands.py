@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 
@@ -32,29 +33,39 @@ def run(
         CommandFailed: its exit status is not 0.
     """
     lines: list[str] = []
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    ) as process:
-        try:
+    # a signal in the middle of the start would leave a process of which nobody knows
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    unblock = partial(signal.pthread_sigmask, signal.SIG_SETMASK, mask)
+    try:
+        with subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+            preexec_fn=unblock,
+        ) as process:
             assert process.stdout is not None
-            for line in process.stdout:
-                lines.append(line)
-                if on_line:
-                    on_line(line.rstrip("\n"))
-            process.wait()
-        except BaseException:
-            # it leads a process group of its own, so that what it has started ends with it
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
+            try:
+                unblock()
+                for line in process.stdout:
+                    lines.append(line)
+                    if on_line:
+                        on_line(line.rstrip("\n"))
+                process.wait()
+            except BaseException:
+                # it leads a process group of its own, so that what it has started ends with it
+                os.killpg(process.pid, signal.SIGKILL)
+                # which is so once none of them has the pipe open
+                process.stdout.read()
+                raise
+    finally:
+        unblock()
     output = "".join(lines)
     if process.returncode:
         shown = shlex.join(map(str, command))

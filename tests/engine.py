@@ -54,9 +54,17 @@ def find_problem(image: str) -> str:
     return f"there is no image {image} on this machine, and it cannot be pulled"
 
 
+def remove_containers(*options: str) -> None:
+    """Remove the containers that `docker ps --all` lists with some options."""
+    for container in docker("ps", "--all", "--quiet", *options).split():
+        docker("rm", "--force", container)
+
+
 @contextmanager
 def built(repository: Repository, name: str) -> Iterator[str]:
     """Build the image of a repository under a name, and remove it in the end."""
+    # a run of the tests that was killed may have left some
+    remove_containers("--filter", f"ancestor={name}")
     # pip in a build reaches the package index as this machine does
     docker("build", "--quiet", "--network", "host", "--tag", name, repository.path)
     try:

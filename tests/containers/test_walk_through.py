@@ -48,6 +48,7 @@ docker run --rm --memory 512m --cpus 1 --ipc=none model-template:latest python -
 @pytest.fixture
 def repository(bake: Bake) -> Iterator[Repository]:
     """Return a repository; what is made of it in the engine is removed in the end."""
+    docker("rm", "--force", SLUG)
     yield bake(model_slug=SLUG)
     docker("rm", "--force", SLUG)
     docker("image", "rm", "--force", f"{SLUG}:latest")
