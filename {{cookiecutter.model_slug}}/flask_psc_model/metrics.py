@@ -16,6 +16,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from .measurements import BOUNDS, Histogram, Tally
 from .runner import Runner
@@ -37,7 +38,7 @@ def write_metrics(runner: Runner, accept: str) -> Tuple[bytes, str]:
     return encode(registry), content_type
 
 
-class _Collector:
+class _Collector(Collector):
     """Gives prometheus_client the measurements of a runner."""
 
     def __init__(self, runner: Runner) -> None:
