@@ -1,0 +1,223 @@
+"""Print what Kubernetes has to be told to run the model."""
+
+import os
+import posixpath
+import sys
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+import click
+from click.core import ParameterSource
+
+from ..container import MOUNT_POINT
+from ..limits import Limits
+from ..manifests.autoscaler import make_autoscaler
+from ..manifests.deployment import make_deployment
+from ..manifests.disruption_budget import make_disruption_budget
+from ..manifests.indexed_job import make_indexed_job
+from ..manifests.names import (
+    MAX_SHARDS,
+    check_claim,
+    check_name,
+    check_namespace,
+    make_name,
+)
+from ..manifests.service import make_service
+from ..manifests.text import write_manifests
+from ..manifests.workload import Workload
+from ..metadata import Metadata, find_metadata, load_metadata
+
+#: The options that only one kind of output has.
+SERVER_OPTIONS = ("replicas", "max_replicas", "port")
+JOB_OPTIONS = ("shards", "inputs", "outputs")
+
+#: How many times as many pods there may be, where that is not said.
+GROWTH = 4
+
+
+def _checked_by(check: Callable[[str], str]) -> Any:
+    def callback(
+        context: click.Context, parameter: click.Parameter, text: Optional[str]
+    ) -> Optional[str]:
+        try:
+            return None if text is None else check(text)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return callback
+
+
+def _check_image(text: str) -> str:
+    if not text or text.split() != [text]:
+        raise ValueError("{!r} is not the name of an image".format(text))
+    return text
+
+
+@click.command()
+@click.option(
+    "--image",
+    required=True,
+    callback=_checked_by(_check_image),
+    help="The image, with its registry and its tag.",
+)
+@click.option(
+    "--name",
+    callback=_checked_by(check_name),
+    help="The name of every object; made of the name in model.yaml by default.",
+)
+@click.option(
+    "--namespace",
+    callback=_checked_by(check_namespace),
+    help="The namespace of every object; that of kubectl by default.",
+)
+@click.option(
+    "--claim",
+    callback=_checked_by(check_claim),
+    help="The PersistentVolumeClaim that is mounted at {}; by default that is a folder"
+    " of each pod. Pods on several nodes need the access mode"
+    " ReadWriteMany.".format(MOUNT_POINT),
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8080,
+    show_default=True,
+    help="The port of the server and of the Service.",
+)
+@click.option(
+    "--replicas",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="The least number of pods.",
+)
+@click.option(
+    "--max-replicas",
+    type=click.IntRange(1),
+    help="The greatest number of pods; {} times the least by default.".format(GROWTH),
+)
+@click.option(
+    "--job", is_flag=True, help="Print a Job for a bulk run in place of the server."
+)
+@click.option(
+    "--shards",
+    type=click.IntRange(1, MAX_SHARDS),
+    default=1,
+    show_default=True,
+    help="In how many parts the Job runs, each in a pod of its own.",
+)
+@click.option(
+    "--inputs",
+    default="inputs",
+    show_default=True,
+    help="The folder in the claim with a folder for each job.",
+)
+@click.option(
+    "--outputs",
+    default="outputs",
+    show_default=True,
+    help="The folder in the claim for the outputs.",
+)
+@click.pass_context
+def main(
+    context: click.Context,
+    image: str,
+    name: Optional[str],
+    namespace: Optional[str],
+    claim: Optional[str],
+    port: int,
+    replicas: int,
+    max_replicas: Optional[int],
+    job: bool,
+    shards: int,
+    inputs: str,
+    outputs: str,
+) -> None:
+    """Print what Kubernetes has to be told to run the model.
+
+    The figures are those of model.yaml. A Deployment, a Service, a
+    HorizontalPodAutoscaler and a PodDisruptionBudget serve the model; with --job it is
+    an Indexed Job that runs it on many folders. Run it in the folder of the repository.
+
+    \b
+    Examples:
+      python -m flask_psc_model.cli.kubernetes --image registry.example.com/my-model:1.0.0
+      python -m flask_psc_model.cli.kubernetes --image my-model:1.0.0 --claim jobs \\
+          | kubectl apply -f -
+      python -m flask_psc_model.cli.kubernetes --image my-model:1.0.0 --claim jobs \\
+          --job --shards 8 | kubectl apply -f -
+    """
+    _refuse(context, SERVER_OPTIONS if job else JOB_OPTIONS, job)
+    if job and claim is None:
+        raise click.UsageError("--job needs --claim: the jobs have to be somewhere")
+    most = replicas * GROWTH if max_replicas is None else max_replicas
+    if most < replicas:
+        raise click.UsageError("--max-replicas is less than --replicas")
+    try:
+        workload = _read_workload(image, name, namespace, claim)
+        if job:
+            manifests = [
+                make_indexed_job(workload, _locate(inputs), _locate(outputs), shards)
+            ]
+        else:
+            manifests = _make_server(workload, port, replicas, most)
+    except (OSError, ValueError) as error:
+        click.echo("error: {}".format(" ".join(str(error).split())), err=True)
+        sys.exit(1)
+    if claim is None:
+        click.echo(
+            "note: without --claim, {} is a folder of each pod, empty at first and gone"
+            " with the pod".format(MOUNT_POINT),
+            err=True,
+        )
+    click.echo(write_manifests(manifests), nl=False)
+
+
+def _refuse(context: click.Context, options: Sequence[str], job: bool) -> None:
+    for option in options:
+        if context.get_parameter_source(option) != ParameterSource.DEFAULT:
+            raise click.UsageError(
+                "--{} {} --job".format(
+                    option.replace("_", "-"), "cannot go with" if job else "goes with"
+                )
+            )
+
+
+def _read_workload(
+    image: str, name: Optional[str], namespace: Optional[str], claim: Optional[str]
+) -> Workload:
+    path = find_metadata(os.getcwd())
+    metadata = load_metadata(path)
+    return Workload(
+        name or _make_name(metadata, path),
+        image,
+        Limits.load(path),
+        version=str(metadata.get("version") or ""),
+        namespace=namespace,
+        claim=claim,
+    )
+
+
+def _make_name(metadata: Metadata, path: str) -> str:
+    try:
+        return make_name(str(metadata.get("name") or ""))
+    except ValueError as error:
+        raise ValueError("{}: name: {}; give --name".format(path, error)) from error
+
+
+def _locate(folder: str) -> str:
+    return posixpath.join(MOUNT_POINT, folder)
+
+
+def _make_server(
+    workload: Workload, port: int, replicas: int, max_replicas: int
+) -> List[Dict[str, Any]]:
+    return [
+        make_deployment(workload, port),
+        make_service(workload, port),
+        make_autoscaler(workload, replicas, max_replicas),
+        make_disruption_budget(workload),
+    ]
+
+
+if __name__ == "__main__":
+    main()
