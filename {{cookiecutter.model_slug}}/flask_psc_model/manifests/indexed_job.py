@@ -2,6 +2,7 @@
 
 from typing import Any, Dict
 
+from ..bulk.shard import COUNT_VARIABLE
 from .pod import count_stop_seconds, make_pod_template
 from .workload import Workload
 
@@ -43,7 +44,7 @@ def make_indexed_job(
             "--processes",
             "1",
         ],
-        "env": [{"name": "PSC_SHARD_COUNT", "value": str(shards)}],
+        "env": [{"name": COUNT_VARIABLE, "value": str(shards)}],
     }
     template = make_pod_template(
         workload,
