@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from repository import QUESTIONS, ROOT
+from repository import QUESTIONS, ROOT, TEMPLATE
 
 from local_extensions import TEXTS
 
@@ -24,10 +24,17 @@ def test_every_question_and_choice_is_explained(question: str) -> None:
 def test_the_table_of_base_images_is_that_of_the_template() -> None:
     rows = [
         f"| `{row['image']}` | {row['python']} | {row['registry']} | {', '.join(row['accelerators'])} "
-        f"| {', '.join(row['frameworks'])} |"
+        f"| {', '.join(row['frameworks'])} |{'' if row['contains'] == 'none' else ' ' + row['contains']} |"
         for row in QUESTIONS["_base_images"]
     ]
     assert "\n".join(rows) in README
+
+
+def test_the_packages_of_the_server_are_named() -> None:
+    requirements = (TEMPLATE / "requirements.in").read_text(encoding="utf-8")
+    packages = set(re.findall(r"^([a-z-]+)$", requirements, re.MULTILINE))
+    (named,) = re.findall(r"the packages of the server, which are (.*?)\n- ", README, re.DOTALL)
+    assert set(re.findall(r"`(.*?)`", named)) == packages
 
 
 def test_every_make_target_is_there() -> None:
