@@ -25,7 +25,7 @@ demo: $(VENV)/.installed ## generate a repository, run its server and a job on i
 	@$(BIN)/python scripts/demo.py
 
 test: lint ## check and test everything, on every Python that is found
-	$(BIN)/pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev ## check the style and the types
 	$(BIN)/ruff check --quiet .

@@ -14,7 +14,9 @@ from .template import TEMPLATE
 sys.dont_write_bytecode = True
 sys.path.insert(0, TEMPLATE)
 
-settings.register_profile("runtime", deadline=None, database=None, max_examples=100)
+settings.register_profile(
+    "runtime", derandomize=True, deadline=None, database=None, max_examples=100
+)
 settings.load_profile("runtime")
 
 
