@@ -37,12 +37,13 @@ def test_it_lists_every_command_with_one_line(args):
     assert [line.split()[0] for line in lines] == COMMANDS
     for line in lines:
         assert len(line.split()) > 2, line
-        assert line.endswith("."), line
+        assert line.endswith(".") and not line.endswith("..."), line
 
 
 def test_it_knows_the_commands_of_the_readme():
-    known = {"check_container", "checklist", "kubernetes", "measure", "run_job"}
-    assert known <= set(COMMANDS)
+    checks = {"check_container", "checklist", "measure"}
+    runs = {"kubernetes", "run_job", "run_many"}
+    assert checks | runs <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -86,11 +86,11 @@ def main(
     junit_path: Optional[str],
     as_json: bool,
 ) -> None:
-    """Check from outside that IMAGE keeps the container specification.
+    """Check that IMAGE keeps the container specification.
 
-    Any image will do that claims it, in whatever language. It is started as the
-    platform starts it: with the resources of model.yaml, another port, and no command.
-    The cases in tests/data are run on it.
+    It is checked from outside, so any image will do that claims it, in whatever
+    language. It is started as the platform starts it: with the resources of model.yaml,
+    another port, and no command. The cases in tests/data are run on it.
 
     What breaks the specification is a failure. What the specification does not ask for,
     and a good server does all the same, is advice. The exit status is 0 without
