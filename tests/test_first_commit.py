@@ -30,6 +30,7 @@ each_answers = pytest.mark.parametrize(
         pytest.param({}, id="defaults"),
         pytest.param({"runtime": "package", "python_version": "3.6"}, id="package"),
         pytest.param({"framework": "pytorch", "python_version": "3.8", "image_registry": "modzy"}, id="modzy"),
+        pytest.param({"framework": "keras", "accelerator": "cuda"}, id="cuda"),
     ],
 )
 
@@ -88,6 +89,9 @@ def test_it_checks_builds_and_pushes_at_a_tag(bake: Bake, answers: dict[str, str
     assert positions == sorted(positions)
     assert ("aws ecr get-login-password" in image) == ("image_registry" in answers)
     assert ("flask-psc-model==" in image) == ("runtime" in answers)
+    # the machines of continuous integration have no GPU, and frameworks round each in their own way
+    assert ("--gpus 0" in image) == ("accelerator" in answers)
+    assert ("--tolerance" in image) == ("framework" in answers)
     if ci == "github":
         steps = jobs(repository, ".github/workflows/ci.yml")["image"]["steps"]
         (push,) = (step for step in steps if step.get("if") == "github.ref_type == 'tag'")
