@@ -32,6 +32,7 @@ bind = "{}:{}".format(
 # model a process of its own.
 workers = 1
 worker_class = "flask_psc_model.web_worker.WebWorker"
+logger_class = "flask_psc_model.gunicorn_log.GunicornLog"
 threads = 256
 keepalive = 75
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 
@@ -104,3 +105,9 @@ def _describe(files):
     if not isinstance(files, list):
         return files
     return {name: {"description": "A file."} for name in files}
+
+
+def count_waiting(server):
+    """Return the number of jobs that wait for their turn in a server."""
+    metrics = server.client.get("/metrics").data.decode()
+    return float(re.search("^psc_model_waiting_jobs (.*)$", metrics, re.M).group(1))

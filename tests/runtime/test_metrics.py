@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from . import models
 from .apps import check, copy_text, make_client
+from .job_folders import JobFolders
 from .processes import find_model_process, wait_until
 from .project import make_project, serve, write
 from .template import TEMPLATE
@@ -68,6 +70,7 @@ def test_nothing_was_counted_at_first_but_the_names_are_there(client):
     for name in COUNTS:
         assert samples[name] == 0
     assert samples["psc_model_jobs_total 200"] == 0
+    assert samples["psc_model_waiting_jobs"] == 0
     for reason in ("time_limit", "killed", "crashed", "failed_load"):
         assert samples["psc_model_restarts_total " + reason] == 0
 
@@ -114,6 +117,27 @@ def test_a_model_that_refuses_its_input_is_timed_too(job):
 
 def test_the_development_server_measures_its_own_process(client):
     assert read(client)["psc_model_resident_memory_bytes 0"] > 1024 * 1024
+
+
+def test_a_job_that_waits_is_counted_until_its_turn_comes(tmp_path):
+    running, gate = threading.Event(), threading.Event()
+
+    def run(input_path, output_path):
+        running.set()
+        assert gate.wait(20)
+        copy_text(input_path, output_path)
+
+    client = make_client(run)
+    first, second = (JobFolders(tmp_path / name) for name in ("first", "second"))
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(client.post, "/run", json=first.body)]
+        assert running.wait(20)
+        answers.append(pool.submit(client.post, "/run", json=second.body))
+        wait_until(lambda: read(client)["psc_model_waiting_jobs"] == 1)
+        gate.set()
+        for answer in answers:
+            check(answer.result(), 200)
+    assert read(client)["psc_model_waiting_jobs"] == 0
 
 
 def test_two_apps_count_by_themselves(job):

@@ -9,6 +9,7 @@ import shutil
 import stat
 import tempfile
 import threading
+from contextlib import ExitStack
 
 import pytest
 from flask_psc_model.outputs import Outputs, clean_up, remove_stale
@@ -41,6 +42,13 @@ def write_outputs(_, *paths):
 def beside(path, name):
     """Return the path of another file in the folder of an output."""
     return os.path.join(os.path.dirname(path), name)
+
+
+@pytest.fixture
+def afterwards():
+    """Do at the end of a test what a job leaves for after its answer."""
+    with ExitStack() as stack:
+        yield stack
 
 
 @pytest.fixture
@@ -352,8 +360,8 @@ def test_a_failure_leaves_earlier_outputs_untouched(job, run, code, message):
     assert os.stat(str(job.output / "results.json")).st_ino == inode
 
 
-def test_a_keyboard_interrupt_leaves_nothing_behind(job):
-    outputs = Outputs(str(job.output), ["results.json"])
+def test_a_keyboard_interrupt_leaves_nothing_behind(job, afterwards):
+    outputs = Outputs(str(job.output), ["results.json"], afterwards)
     with pytest.raises(KeyboardInterrupt), outputs:
         write(outputs.paths[0])
         raise KeyboardInterrupt
@@ -766,7 +774,7 @@ def _die_while_moving(job, last, atomic):
 
     os.replace, shutil.copyfile = dying(replace), dying(copy)
     tempfile.mkdtemp = mkdtemp
-    with Outputs(str(job.output), NAMES) as outputs:
+    with Outputs(str(job.output), NAMES, ExitStack()) as outputs:
         write_outputs("", *outputs.paths)
         outputs.publish()
 
@@ -793,8 +801,8 @@ def test_what_a_living_process_uses_is_kept(job):
     assert job.outputs() == {"results.json": "new"}
 
 
-def test_what_the_job_itself_uses_is_locked(job):
-    with Outputs(str(job.output), ["results.json"]) as outputs:
+def test_what_the_job_itself_uses_is_locked(job, afterwards):
+    with Outputs(str(job.output), ["results.json"], afterwards) as outputs:
         write(outputs.paths[0])
         remove_stale(str(job.output))
         assert os.path.exists(outputs.paths[0])
@@ -826,7 +834,9 @@ def test_a_file_system_without_locks_works(job, monkeypatch):
     assert job.outputs() == {"results.json": "new"}
 
 
-def test_a_file_system_without_hard_links_works(job, monkeypatch, fail_replace):
+def test_a_file_system_without_hard_links_works(
+    job, monkeypatch, fail_replace, afterwards
+):
     def link(*args, **options):
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
@@ -836,7 +846,7 @@ def test_a_file_system_without_hard_links_works(job, monkeypatch, fail_replace):
     assert job.read() == "new"
     fail_replace("results.json")
     monkeypatch.setattr(os, "access", lambda *args, **options: False)
-    with Outputs(str(job.output), NAMES) as outputs:
+    with Outputs(str(job.output), NAMES, afterwards) as outputs:
         write_outputs("", *outputs.paths)
         with pytest.raises(Exception, match="results.json"):
             outputs.publish()
@@ -879,13 +889,14 @@ def test_a_staging_folder_that_another_job_takes_for_stale_is_made_again(
 
 def test_jobs_at_the_same_time_in_one_folder_do_not_hurt_each_other(job):
     job.output.mkdir()
+    folder = str(job.output)
     errors = []
 
     def work(number):
         name = "{}.json".format(number)
         try:
             for turn in range(20):
-                with Outputs(str(job.output), [name]) as outputs:
+                with ExitStack() as end, Outputs(folder, [name], end) as outputs:
                     write(outputs.paths[0], str(turn))
                     if turn % 3:
                         outputs.publish()

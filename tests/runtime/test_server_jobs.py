@@ -7,6 +7,7 @@ import json
 import os
 import select
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,7 +21,7 @@ from .apps import check
 from .connections import Connection, connect
 from .job_folders import JobFolders
 from .processes import find_model_process, find_web_process, is_alive, wait_until
-from .project import make_project, serve
+from .project import count_waiting, make_project, serve
 
 HALF_HEAD = b"POST /run HTTP/1.1\r\nHost: x\r\nContent-Le"
 HALF_CHUNK = (
@@ -123,13 +124,30 @@ def test_jobs_run_one_after_another_in_the_order_they_came(
     running = []
     for each in jobs:
         running.append(pool.submit(run, server, each))
-        wait_until(lambda job=each: str(job.input) in server.read_log())
-        # it is in the log just before it is in the queue
-        time.sleep(0.02)
+        wait_until(lambda: count_waiting(server) == len(running))
     gate.touch()
     for each in [first] + running:
         check(each.result(), 200)
     assert order.read_text().splitlines() == [str(each.input) for each in jobs]
+
+
+def test_clients_that_always_have_more_to_ask_leave_threads_for_others(project, pool):
+    answered = threading.Event()
+
+    def ask_until_answered(connection):
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and not answered.is_set():
+            connection.send(b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.read_answer()[0] == 200
+        return answered.is_set()
+
+    with serve(project, GUNICORN_CMD_ARGS="--threads 2") as server:
+        check(server.client.get("/status"), 200)
+        with connect(server, 4) as connections:
+            busy = [pool.submit(ask_until_answered, each) for each in connections]
+            check(server.client.get("/status"), 200)
+            answered.set()
+            assert all(each.result() for each in busy)
 
 
 def test_a_queue_that_is_full_says_busy_and_the_status_still_answers(

@@ -21,7 +21,7 @@ from .processes import (
     list_tree,
     wait_until,
 )
-from .project import make_project, serve
+from .project import count_waiting, make_project, serve
 
 GUNICORN = ["./entrypoint.sh"]
 PYTHON_APP = [sys.executable, "app.py"]
@@ -141,7 +141,7 @@ def test_jobs_that_wait_when_the_server_stops_get_a_500(
         wait_until(job.outputs)
         waiting = JobFolders(tmp_path / "waiting")
         refused = pool.submit(run, server, waiting)
-        wait_until(lambda: str(waiting.input) in server.read_log())
+        wait_until(lambda: count_waiting(server) == 1)
         check(server.client.post("/shutdown"), 202)
         gate.touch()
         check(running.result(), 200)

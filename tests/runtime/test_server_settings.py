@@ -11,6 +11,7 @@ import pytest
 from . import models
 from .apps import check
 from .commands import run_python
+from .processes import wait_until
 from .project import make_project, serve, write
 
 #: What each server writes when `model.yaml` is wrong.
@@ -210,3 +211,11 @@ def test_the_log_is_on_standard_error_with_one_line_an_event(tmp_path, job, styl
         )
     for each in ("given-by-the-client", failed_id, refused_id):
         assert each in ids
+
+
+def test_there_is_an_access_log_where_one_is_wanted(tmp_path):
+    project = make_project(tmp_path / "project", models.ECHO)
+    log = tmp_path / "access.log"
+    with serve(project, GUNICORN_CMD_ARGS="--access-logfile {}".format(log)) as server:
+        check(server.client.get("/status"), 200)
+        wait_until(lambda: '"GET /status HTTP/1.1" 200' in log.read_text())

@@ -2,7 +2,9 @@
 
 import logging
 import os
-from typing import Any, List
+import stat
+from contextlib import ExitStack
+from typing import Any, List, Optional
 
 from .errors import ApiError, InvalidInput, InvalidJob, ModelFailed
 from .job import Job
@@ -14,13 +16,19 @@ from .outputs import Outputs
 log = logging.getLogger(__name__)
 
 
-def answer_job(model: Any, job: Job, limits: Limits) -> Outcome:
+def answer_job(model: Any, job: Job, limits: Limits, afterwards: ExitStack) -> Outcome:
     """Run the model on a job and say what came of it.
 
     A failure's message is in the outcome, its traceback in the log.
+
+    Args:
+        model: the model, which is loaded.
+        job: the job.
+        limits: of `model.yaml`.
+        afterwards: takes what may wait until the outcome is on its way.
     """
     try:
-        execute(model, job, limits)
+        execute(model, job, limits, afterwards)
     except ApiError as error:
         if error.status_code >= 500:
             log.error("the job failed", exc_info=error.__cause__ or error)
@@ -31,8 +39,14 @@ def answer_job(model: Any, job: Job, limits: Limits) -> Outcome:
     return Outcome(200, "the outputs are in {}".format(job.output_folder))
 
 
-def execute(model: Any, job: Job, limits: Limits) -> None:
+def execute(model: Any, job: Job, limits: Limits, afterwards: ExitStack) -> None:
     """Check the inputs, run the model and publish its outputs.
+
+    Args:
+        model: the model, which is loaded.
+        job: the job.
+        limits: of `model.yaml`.
+        afterwards: takes what may wait until the outcome is on its way.
 
     Raises:
         InvalidJob: a file cannot be found, read or written.
@@ -42,7 +56,8 @@ def execute(model: Any, job: Job, limits: Limits) -> None:
     """
     input_names = as_list(model.input_filenames)
     inputs = job.find_inputs(input_names)
-    with Outputs(job.output_folder, as_list(model.output_filenames)) as outputs:
+    output_names = as_list(model.output_filenames)
+    with Outputs(job.output_folder, output_names, afterwards) as outputs:
         try:
             model.run(*inputs + outputs.paths)
         except (Exception, SystemExit) as error:
@@ -56,7 +71,7 @@ def execute(model: Any, job: Job, limits: Limits) -> None:
         for name, path in zip(input_names, inputs):
             _check_size(name, path, limits)
         outputs.publish()
-    for name in as_list(model.output_filenames):
+    for name in output_names:
         _report_size(name, os.path.join(job.output_folder, name), limits)
 
 
@@ -80,21 +95,35 @@ def _is_about(error: BaseException, paths: List[str]) -> bool:
 
 def _check_size(name: str, path: str, limits: Limits) -> None:
     limit = limits.input_sizes.get(name)
-    if limit is not None and os.path.isfile(path) and os.path.getsize(path) > limit:
+    size = _find_excessive_size(path, limit)
+    if size is not None:
         raise InvalidInput(
             "{} has {} bytes, and model.yaml allows at most {}"
-            " (inputs.{}.maxSize)".format(name, os.path.getsize(path), limit, name)
+            " (inputs.{}.maxSize)".format(name, size, limit, name)
         )
 
 
 def _report_size(name: str, path: str, limits: Limits) -> None:
     limit = limits.output_sizes.get(name)
-    if limit is not None and os.path.isfile(path) and os.path.getsize(path) > limit:
+    size = _find_excessive_size(path, limit)
+    if size is not None:
         log.warning(
             "the output %s has %s bytes, and model.yaml promises at most %s"
             " (outputs.%s.maxSize)",
             name,
-            os.path.getsize(path),
+            size,
             limit,
             name,
         )
+
+
+def _find_excessive_size(path: str, limit: Optional[int]) -> Optional[int]:
+    """Return the size of a file that is larger than its limit allows."""
+    if limit is None:
+        return None
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    is_larger = stat.S_ISREG(status.st_mode) and status.st_size > limit
+    return status.st_size if is_larger else None

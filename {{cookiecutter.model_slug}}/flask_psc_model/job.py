@@ -60,6 +60,9 @@ class Job:
         Raises:
             InvalidJob: the folder or a file is missing or cannot be read.
         """
+        paths = [os.path.join(self.input_folder, name) for name in filenames]
+        if paths and all(os.access(path, os.R_OK) for path in paths):
+            return paths
         if not os.path.isdir(self.input_folder):
             raise InvalidJob(
                 "the input folder {} {}".format(
@@ -70,7 +73,6 @@ class Job:
                     " folder there and give its path inside the container",
                 )
             )
-        paths = [os.path.join(self.input_folder, name) for name in filenames]
         for path in paths:
             if not os.path.exists(path):
                 raise InvalidJob("the input file {} does not exist".format(path))

@@ -67,6 +67,11 @@ class _Collector(Collector):
             "Time that a job waited for its turn.",
             measured.wait_times,
         )
+        yield GaugeMetricFamily(
+            "psc_model_waiting_jobs",
+            "Jobs that wait for their turn.",
+            value=self._runner.count_waiting(),
+        )
         yield _distribute(
             "psc_model_load_seconds",
             "Time that loading the model took.",

@@ -5,9 +5,9 @@ two pipes. Model code runs on the main thread.
 """
 
 import argparse
-import contextlib
 import logging
 import os
+from contextlib import ExitStack, suppress
 
 from .channel import Channel
 from .errors import ModelNotLoaded
@@ -34,7 +34,7 @@ def main() -> None:
     for fd in (options.read_fd, options.write_fd):
         os.set_inheritable(fd, False)
     configure_logging()
-    with contextlib.suppress(EOFError):
+    with suppress(EOFError):
         serve(Channel(options.read_fd, options.write_fd))
 
 
@@ -60,7 +60,9 @@ def serve(channel: Channel) -> None:
     while True:
         input_folder, output_folder, request_id = channel.receive()
         set_request_id(request_id)
-        channel.send(answer_job(model, Job(input_folder, output_folder), limits))
+        job = Job(input_folder, output_folder)
+        with ExitStack() as afterwards:
+            channel.send(answer_job(model, job, limits, afterwards))
 
 
 if __name__ == "__main__":

@@ -32,24 +32,26 @@ class Outputs:
         staging_folder: the folder that they are in.
     """
 
-    def __init__(self, folder: str, filenames: Sequence[str]) -> None:
+    def __init__(
+        self, folder: str, filenames: Sequence[str], afterwards: contextlib.ExitStack
+    ) -> None:
         """Choose the outputs.
 
         Args:
             folder: absolute path of the output folder.
             filenames: of the declared outputs.
+            afterwards: takes what the file system may do once the job is answered.
         """
         self.folder = folder
         self.filenames = list(filenames)
         self.paths: List[str] = []
         self._created_folders: List[str] = []
         self.staging_folder = ""
-        self._lock = -1
+        self._afterwards = afterwards
         self._in_place = False
 
     def __enter__(self) -> "Outputs":
         try:
-            self._create_folder()
             self._stage()
         except BaseException:
             self.__exit__()
@@ -59,8 +61,6 @@ class Outputs:
     def __exit__(self, *_: Any) -> None:
         if self.staging_folder:
             _remove_tree(self.staging_folder)
-        if self._lock >= 0:
-            os.close(self._lock)
         _remove_folders(self._created_folders)
 
     def publish(self) -> None:
@@ -99,12 +99,7 @@ class Outputs:
 
     def _stage(self) -> None:
         try:
-            try:
-                self._make_staging(self.folder)
-            except FileNotFoundError:
-                # a job that failed has removed the folder, which it had made
-                self._create_folder()
-                self._make_staging(self.folder)
+            self._stage_in_folder()
         except OSError as error:
             if not self._can_overwrite():
                 raise self._unwritable(error) from error
@@ -122,6 +117,16 @@ class Outputs:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
             self.paths.append(path)
 
+    def _stage_in_folder(self, tries: int = 3) -> None:
+        try:
+            self._make_staging(self.folder)
+        except (FileNotFoundError, NotADirectoryError):
+            if tries == 1:
+                raise
+            # there is none yet, or a job that failed has removed what it had made
+            self._create_folder()
+            self._stage_in_folder(tries - 1)
+
     def _can_overwrite(self) -> bool:
         targets = [os.path.join(self.folder, name) for name in self.filenames]
         return bool(targets) and all(
@@ -137,7 +142,9 @@ class Outputs:
             with contextlib.suppress(FileNotFoundError):
                 lock = _open_folder(staging)
                 if _try_lock(lock) and os.path.isdir(staging):
-                    self.staging_folder, self._lock = staging, lock
+                    self.staging_folder = staging
+                    # the last to hold a removed folder waits for its removal
+                    self._afterwards.callback(os.close, lock)
                 else:
                     os.close(lock)
 

@@ -10,7 +10,7 @@ import logging
 import signal
 import threading
 import time
-from typing import Deque, Dict, List, Optional, Sequence
+from typing import Deque, Dict, List, Optional, Sequence, Union
 
 from .job import Job
 from .lifeline import reap_orphans
@@ -20,7 +20,7 @@ from .measurements import CRASHED, FAILED_LOAD, KILLED, TIME_LIMIT
 from .model_process import ModelDied, ModelProcess, TimeLimit
 from .outcome import READY, Outcome
 from .outputs import clean_up, list_missing_folders
-from .runner import Runner
+from .runner import Runner, log_start
 
 #: Jobs that may wait; each holds a thread of the web process, whose others answer.
 MAX_WAITING_JOBS = 128
@@ -94,16 +94,17 @@ class ProcessRunner(Runner):
 
     def run(self, job: Job) -> Outcome:
         """Run one job, after those that came before it."""
-        turn = Turn()
         waiting_since = time.monotonic()
+        is_first = False
         while True:
-            outcome = self._wait_for(turn)
-            if outcome is None and turn.keeper is not None:
-                outcome = turn.keeper.run(job, waiting_since)
+            keeper = self._wait_for_turn(is_first)
+            if isinstance(keeper, Outcome):
+                return keeper
+            outcome = keeper.run(job, waiting_since)
             if outcome is not None:
                 return outcome
             # the model process had died before it saw the job
-            turn = Turn(is_first=True)
+            is_first = True
 
     def refuse(self) -> None:
         """Let no other job start; safe to call from a signal handler."""
@@ -123,6 +124,10 @@ class ProcessRunner(Runner):
             if keeper.thread.is_alive():
                 keeper.thread.join()
 
+    def count_waiting(self) -> int:
+        """Return the number of jobs that wait for their turn."""
+        return len(self._turns)
+
     def list_processes(self) -> List[int]:
         """Return the ids of the model processes that there are now."""
         return [keeper.pid for keeper in self._keepers if keeper.failure is None]
@@ -131,7 +136,7 @@ class ProcessRunner(Runner):
         """Give a free model process to the next in the queue."""
         with self.changed:
             if self._turns and not self.stopping:
-                self._turns.popleft().call(keeper)
+                self._turns.popleft().end(keeper)
             else:
                 self._free.append(keeper)
 
@@ -149,37 +154,41 @@ class ProcessRunner(Runner):
             outcome = self._get_readiness()
             if outcome is not None and outcome is not READY:
                 while self._turns:
-                    self._turns.popleft().refuse(outcome)
+                    self._turns.popleft().end(outcome)
 
     def reap_orphans(self) -> None:
         """Wait for the ended orphans that this process has adopted."""
         with self.births:
             reap_orphans({keeper.pid for keeper in self._keepers})
 
-    def _wait_for(self, turn: "Turn") -> Optional[Outcome]:
-        """Wait until it is a turn's time; return an outcome if it never will be."""
+    def _wait_for_turn(self, is_first: bool) -> Union["Keeper", Outcome]:
+        """Wait for a free model process; return an outcome if there will be none.
+
+        Args:
+            is_first: whether to go before all others.
+        """
         with self.changed:
             self._retry()
+            if self._free and not self.stopping:
+                return self._free.popleft()
             outcome = self._get_readiness()
             if outcome is not None and outcome is not READY:
                 return outcome
-            if self._free:
-                turn.keeper = self._free.popleft()
-                return None
             if len(self._turns) >= MAX_WAITING_JOBS:
                 return Outcome(
                     500, "busy: {} jobs are waiting".format(len(self._turns))
                 )
-            if turn.is_first:
+            turn = Turn()
+            if is_first:
                 self._turns.appendleft(turn)
             else:
                 self._turns.append(turn)
-        while not turn.called.wait(self.limits.status_timeout):
+        while not turn.ended.wait(self.limits.status_timeout):
             with self.changed:
                 if turn in self._turns and self._has_been_loading():
                     self._turns.remove(turn)
                     return self._still_loading()
-        return turn.outcome
+        return turn.result
 
     def _retry(self) -> None:
         for keeper in self._keepers:
@@ -213,27 +222,18 @@ class Turn:
     """A place in the queue.
 
     Attributes:
-        is_first: whether it goes before the others.
-        called: set when the waiting is over.
-        keeper: of the model process whose turn it is.
-        outcome: why there is none.
+        ended: set when the waiting is over.
+        result: of the waiting: whose model process is free, or why none will be.
     """
 
-    def __init__(self, is_first: bool = False) -> None:
-        self.is_first = is_first
-        self.called = threading.Event()
-        self.keeper: Optional[Keeper] = None
-        self.outcome: Optional[Outcome] = None
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+        self.result: Union[Keeper, Outcome] = SHUTTING_DOWN
 
-    def call(self, keeper: "Keeper") -> None:
-        """End the waiting with a model process."""
-        self.keeper = keeper
-        self.called.set()
-
-    def refuse(self, outcome: Outcome) -> None:
-        """End the waiting without one."""
-        self.outcome = outcome
-        self.called.set()
+    def end(self, result: Union["Keeper", Outcome]) -> None:
+        """End the waiting."""
+        self.result = result
+        self.ended.set()
 
 
 class Keeper:
@@ -288,9 +288,11 @@ class Keeper:
             self._replace(process)
             return None
         started = time.monotonic()
-        self._measurements.wait_times.add(started - waiting_since)
         missing_folders = list_missing_folders(job.output_folder)
         process.send([job.input_folder, job.output_folder, get_request_id()])
+        # the model works meanwhile
+        self._measurements.wait_times.add(started - waiting_since)
+        log_start(job)
         try:
             outcome = process.receive(limit, give_up=lambda: self._runner.aborted)
         except TimeLimit:

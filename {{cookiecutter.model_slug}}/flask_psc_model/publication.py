@@ -11,19 +11,24 @@ import json
 import logging
 import os
 import shutil
-from typing import Iterator, List, Tuple
+from typing import Iterator, List, NamedTuple, Tuple
 
 #: Within a staging folder: what is replaced, and the journal.
 KEPT = ".psc-kept"
 JOURNAL = "journal"
 
-#: A source and its target.
-Move = Tuple[str, str]
-
 #: A target, and the file in KEPT with its old content; empty for a new target.
 Entry = Tuple[str, str]
 
 log = logging.getLogger(__name__)
+
+
+class Move(NamedTuple):
+    """What is to be moved, and where to."""
+
+    source: str
+    target: str
+    is_folder: bool
 
 
 def publish(staging: str, folder: str, in_place: bool = False) -> None:
@@ -40,14 +45,14 @@ def publish(staging: str, folder: str, in_place: bool = False) -> None:
         OSError: a file cannot be put into place; what was there is back.
     """
     moves = list(_list_moves(staging, folder))
-    if len(moves) == 1 and not in_place and not _is_folder(moves[0][0]):
-        if _replace(*moves[0]):
+    if len(moves) == 1 and not in_place and not moves[0].is_folder:
+        if _replace(moves[0].source, moves[0].target):
             return
         in_place = True
     try:
         _keep_targets(moves, staging, in_place)
-        for source, target in moves:
-            if _is_folder(source):
+        for source, target, is_folder in moves:
+            if is_folder:
                 os.mkdir(target)
             elif in_place or not _replace(source, target):
                 _overwrite(source, target, staging)
@@ -79,23 +84,25 @@ def roll_back(staging: str) -> None:
 
 
 def _list_moves(staging: str, folder: str) -> Iterator[Move]:
-    for source in _walk(staging):
-        target = os.path.join(folder, os.path.relpath(source, staging))
-        if _is_folder(source):
+    """List everything to move, each folder before what it holds."""
+    for entry in sorted(os.scandir(staging), key=lambda entry: entry.name):
+        target = os.path.join(folder, entry.name)
+        if entry.is_dir(follow_symlinks=False):
             if not os.path.isdir(target):
-                yield source, target
+                yield Move(entry.path, target, True)
+            yield from _list_moves(entry.path, target)
         elif _is_folder(target):
             raise IsADirectoryError(
                 errno.EISDIR, "there is a folder of that name", target
             )
         else:
-            yield source, target
+            yield Move(entry.path, target, False)
 
 
 def _keep_targets(moves: List[Move], staging: str, in_place: bool) -> None:
     os.mkdir(os.path.join(staging, KEPT))
     entries: List[Entry] = []
-    for _, target in moves:
+    for _, target, _ in moves:
         kept = ""
         if os.path.lexists(target):
             kept = os.path.join(staging, KEPT, str(len(entries)))
@@ -157,12 +164,3 @@ def _read_journal(staging: str) -> List[Entry]:
 
 def _is_folder(path: str) -> bool:
     return os.path.isdir(path) and not os.path.islink(path)
-
-
-def _walk(folder: str) -> Iterator[str]:
-    """List everything below a folder, each folder before what it holds."""
-    for name in sorted(os.listdir(folder)):
-        path = os.path.join(folder, name)
-        yield path
-        if _is_folder(path):
-            yield from _walk(path)

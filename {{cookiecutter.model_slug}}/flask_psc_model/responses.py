@@ -1,22 +1,33 @@
 """The response object of the container specification."""
 
-from flask import Response, jsonify
+import json
+
+from flask import Response
 from werkzeug.http import HTTP_STATUS_CODES
 
 
-def respond(status_code: int, message: str) -> Response:
-    """Build the response object: `statusCode`, `status` and `message`.
+class MessageResponse(Response):
+    """The response object: `statusCode`, `status` and `message`.
 
-    Args:
-        status_code: an HTTP status.
-        message: the text for the client; where it is blank the status's own phrase
-            takes its place, since an answer should always say something.
+    Attributes:
+        message: the text for the client.
     """
-    status = HTTP_STATUS_CODES.get(status_code, "Unknown")
-    response = jsonify(
-        statusCode=status_code,
-        status=status,
-        message=message.strip() or status,
-    )
-    response.status_code = status_code
-    return response
+
+    def __init__(self, status_code: int, message: str) -> None:
+        """Build the response.
+
+        Args:
+            status_code: an HTTP status.
+            message: the text for the client; where it is blank the status's own phrase
+                takes its place, since an answer should always say something.
+        """
+        status = HTTP_STATUS_CODES.get(status_code, "Unknown")
+        self.message = message.strip() or status
+        content = {
+            "statusCode": status_code,
+            "status": status,
+            "message": self.message,
+        }
+        super().__init__(
+            json.dumps(content) + "\n", status_code, content_type="application/json"
+        )

@@ -12,7 +12,7 @@ from .job import Job
 from .limits import Limits, load_model_metadata
 from .loading import describe, import_object
 from .logs import set_request_id
-from .responses import respond
+from .responses import MessageResponse
 from .runner import Runner
 from .version import __version__
 
@@ -37,15 +37,13 @@ def status() -> Response:
     if current_app.extensions.get("psc_status") != outcome:
         current_app.extensions["psc_status"] = outcome
         log.info("flask_psc_model %s: %s", __version__, outcome.message)
-    return respond(*outcome)
+    return MessageResponse(*outcome)
 
 
 @api.route("/run", methods=["POST"], provide_automatic_options=False)
 def run() -> Response:
     """Run one job: read the input folder, write the output folder."""
-    job = Job.parse(_read_body(), request.is_json)
-    log.info("running the job %s -> %s", job.input_folder, job.output_folder)
-    return respond(*_runner().run(job))
+    return MessageResponse(*_runner().run(Job.parse(_read_body(), request.is_json)))
 
 
 @api.route("/shutdown", methods=["POST"], provide_automatic_options=False)
@@ -55,7 +53,7 @@ def shutdown() -> Response:
     if isinstance(function, str):
         function = import_object(function)
     function()
-    return respond(202, "the server is shutting down")
+    return MessageResponse(202, "the server is shutting down")
 
 
 @api.route("/metrics", methods=["GET"], provide_automatic_options=False)
@@ -95,7 +93,6 @@ def end_request(response: Response) -> Response:
     else:
         level = logging.DEBUG if request.path in POLLED else logging.INFO
     if log.isEnabledFor(level):
-        content = response.get_json(silent=True) or {}
         log.log(
             level,
             "%s %s: %s after %.3f s: %s",
@@ -103,7 +100,7 @@ def end_request(response: Response) -> Response:
             request.path,
             code,
             time.monotonic() - g.started,
-            content.get("message", ""),
+            getattr(response, "message", ""),
         )
     return response
 
@@ -111,13 +108,13 @@ def end_request(response: Response) -> Response:
 @api.app_errorhandler(ApiError)
 def answer_api_error(error: ApiError) -> Response:
     """Answer what is wrong with a job with its own status."""
-    return respond(error.status_code, error.message)
+    return MessageResponse(error.status_code, error.message)
 
 
 @api.app_errorhandler(HTTPException)
 def answer_http_error(error: HTTPException) -> Response:
     """Answer what Flask itself refuses, such as an unknown route, as JSON."""
-    response = respond(
+    response = MessageResponse(
         error.code or 500,
         "{} {}: {}".format(request.method, request.path, error.description),
     )
@@ -131,7 +128,7 @@ def answer_http_error(error: HTTPException) -> Response:
 def answer_unexpected_error(error: Exception) -> Response:
     """Answer anything else with 500; its traceback goes to the log."""
     log.error("unexpected error", exc_info=error)
-    return respond(500, "unexpected error: {}".format(describe(error)))
+    return MessageResponse(500, "unexpected error: {}".format(describe(error)))
 
 
 def _runner() -> Runner:

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
+from contextlib import ExitStack
 from typing import Any, List
 
 from .errors import ModelNotLoaded
@@ -41,6 +42,10 @@ class Runner(ABC):
         """Wait for the running job, and let no other one start."""
 
     @abstractmethod
+    def count_waiting(self) -> int:
+        """Return the number of jobs that wait for their turn."""
+
+    @abstractmethod
     def list_processes(self) -> List[int]:
         """Return the ids of the processes that hold the model."""
 
@@ -60,6 +65,7 @@ class LocalRunner(Runner):
         self._limits = Limits.default()
         self._loading = threading.Lock()
         self._running = threading.Lock()
+        self._waiting: List[Job] = []
 
     def load(self) -> Outcome:
         """Load the model unless it is loaded; a failed load is tried again."""
@@ -83,10 +89,14 @@ class LocalRunner(Runner):
         if outcome is not READY:
             return outcome
         waiting_since = time.monotonic()
+        self._waiting.append(job)
         with self._running:
+            self._waiting.remove(job)
             started = time.monotonic()
             self.measurements.wait_times.add(started - waiting_since)
-            outcome = answer_job(self._model, job, self._limits)
+            log_start(job)
+            with ExitStack() as afterwards:
+                outcome = answer_job(self._model, job, self._limits, afterwards)
             self.measurements.run_times.add(time.monotonic() - started)
             return outcome
 
@@ -94,6 +104,15 @@ class LocalRunner(Runner):
         """Wait for the running job, and let no other one start."""
         self._running.acquire()
 
+    def count_waiting(self) -> int:
+        """Return the number of jobs that wait for their turn."""
+        return len(self._waiting)
+
     def list_processes(self) -> List[int]:
         """Return the id of the process at hand."""
         return [os.getpid()]
+
+
+def log_start(job: Job) -> None:
+    """Say in the log that a job begins."""
+    log.info("running the job %s -> %s", job.input_folder, job.output_folder)

@@ -22,7 +22,7 @@ from ..errors import (
     RequestTimeout,
 )
 from ..limits import Limits, find_model_metadata, load_model_metadata
-from ..responses import respond
+from ..responses import MessageResponse
 from ..runner import Runner
 from .card import Card
 from .document import POLICY, write_document
@@ -75,7 +75,7 @@ def run() -> Response:
         _give_inputs(trial)
         outcome = _get_runner().run(trial.job)
         if outcome.status_code != 200:
-            return respond(outcome.status_code, trial.shorten(outcome.message))
+            return MessageResponse(outcome.status_code, trial.shorten(outcome.message))
         with ExitStack() as stack:
             parts = trial.open_files(stack)
             opened = stack.pop_all()
