@@ -17,6 +17,8 @@ from hypothesis import settings
 from interpreters import PIP, VERSIONS, find_interpreter
 from repository import ROOT, TEMPLATE, Repository
 
+UV = (sys.executable, "-m", "uv")
+
 # the same examples in every run, however slow the machine
 settings.register_profile("template", derandomize=True, deadline=None, database=None, max_examples=300)
 settings.load_profile("template")
@@ -114,6 +116,18 @@ def make_environment(folder: Path, repository: Repository, version: str, *option
     return environment
 
 
+def create_fast(folder: Path, version: str) -> Environment:
+    """Make an environment of a Python version, without packages but pip."""
+    interpreter = find_interpreter(version)
+    assert interpreter
+    environment = Environment(folder)
+    if version in PIP:
+        environment.create(interpreter)
+    else:
+        run([*UV, "venv", "--quiet", "--seed", "--python", interpreter, folder])
+    return environment
+
+
 def install_fast(environment: Environment, version: str, *arguments: str | Path) -> None:
     """Install packages in an environment of a Python version, given arguments that pip and uv share."""
     if version in PIP:
@@ -121,8 +135,7 @@ def install_fast(environment: Environment, version: str, *arguments: str | Path)
         environment.install(PIP[version])
         environment.install(*arguments)
     else:
-        command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode"]
-        run([*command, "--python", environment.python, *arguments])
+        run([*UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", environment.python, *arguments])
 
 
 def _for_version(version: str) -> Any:

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 from commands import CommandFailed, run
-from conftest import install_fast
-from environment import Environment
+from conftest import create_fast, install_fast
 from interpreters import find_interpreter
 from repository import ROOT
 
@@ -38,12 +37,10 @@ PACKAGES = [
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_runtime_works_on_python(version: str, tmp_path: Path) -> None:
     """Its tests pass in a fresh environment of that Python."""
-    interpreter = find_interpreter(version)
-    if interpreter is None:
+    if not find_interpreter(version):
         pytest.skip(f"left out: there is no Python {version} on this machine")
-    environment = Environment(tmp_path / "environment")
     try:
-        environment.create(interpreter)
+        environment = create_fast(tmp_path / "environment", version)
         install_fast(environment, version, *PACKAGES)
         output = run(
             [

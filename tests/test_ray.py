@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import install_fast, make_bake
+from conftest import create_fast, install_fast, make_bake
 from environment import Environment
 from interpreters import find_interpreter
 from repository import QUESTIONS, ROOT, Repository
@@ -105,11 +105,8 @@ def repository(bake: Bake, diary: Diary) -> Repository:
 @pytest.fixture(scope="module")
 def environment(cookies_session: Any, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """Return an environment with Ray, made as the README says."""
-    interpreter = find_interpreter(PYTHON)
-    assert interpreter
     repository = make_bake(cookies_session)(python_version=PYTHON)
-    environment = Environment(tmp_path_factory.mktemp("environment") / "ray")
-    environment.create(interpreter)
+    environment = create_fast(tmp_path_factory.mktemp("environment") / "ray", PYTHON)
     names = ("requirements.txt", "requirements-ray.txt")
     install_fast(environment, PYTHON, *(part for name in names for part in ("-r", repository.path / name)))
     return environment
