@@ -11,6 +11,9 @@ TOOLS := $(if $(filter /%,$(BIN)),$(BIN),$(CURDIR)/$(BIN))
 RUNTIME_HOME := {{cookiecutter.model_slug}}
 CODE := $(wildcard *.py) hooks scripts tests $(wildcard benchmarks)
 
+# without byte-code every server of the tests would compile the runtime again
+unexport PYTHONDONTWRITEBYTECODE
+
 export MYPY_CACHE_DIR := $(CURDIR)/.mypy_cache
 export RUFF_CACHE_DIR := $(CURDIR)/.ruff_cache
 

@@ -5,6 +5,7 @@ python benchmarks/render.py [--rounds N] [--write]
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -76,7 +77,9 @@ def make_empty_template(folder: Path) -> Path:
 def render(output: Path, *arguments: Path | str) -> None:
     """Render a template with its defaults, as a command of its own."""
     command = (sys.executable, "-m", "cookiecutter", "--no-input", "--default-config", "--output-dir", output)
-    subprocess.run([*command, *arguments], check=True, stdout=subprocess.DEVNULL)
+    # most people let Python keep byte-code
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([*command, *arguments], check=True, stdout=subprocess.DEVNULL, env=variables)
 
 
 def to_markdown(seconds: dict[str, list[float]]) -> str:

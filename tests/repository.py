@@ -93,6 +93,8 @@ def cookiecutter(
     settings.write_text(yaml.safe_dump({"replay_dir": str(replays), **(config or {})}), encoding="utf-8")
     return subprocess.run(
         [sys.executable, "-m", "cookiecutter", template, "-o", output, "--config-file", settings, *arguments],
+        # not where we are: the template's modules, not those of a copy's original
+        cwd=output,
         input=keys,
         capture_output=True,
         encoding="utf-8",
