@@ -117,14 +117,14 @@ def make_environment(folder: Path, repository: Repository, version: str, *option
 
 
 def create_fast(folder: Path, version: str) -> Environment:
-    """Make an environment of a Python version, without packages but pip."""
+    """Make an environment of a Python version, in which only `install_fast` can install."""
     interpreter = find_interpreter(version)
     assert interpreter
     environment = Environment(folder)
     if version in PIP:
         environment.create(interpreter)
     else:
-        run([*UV, "venv", "--quiet", "--seed", "--python", interpreter, folder])
+        run([*UV, "venv", "--quiet", "--python", interpreter, folder])
     return environment
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import create_fast, install_fast, make_bake
+from conftest import install_fast, make_bake
 from environment import Environment
 from interpreters import find_interpreter
 from repository import Repository
@@ -76,8 +76,11 @@ def environment(tried: tuple[str, str], cookies_session: Any, tmp_path_factory: 
     """Return a fresh environment with what that repository requires, and no more."""
     framework, python = tried
     repository = make_bake(cookies_session)(framework=framework, python_version=python)
+    interpreter = find_interpreter(python)
+    assert interpreter
     folder = tmp_path_factory.mktemp("environment")
-    environment = create_fast(folder / python, python)
+    environment = Environment(folder / python)
+    environment.create(interpreter)
     requirements = repository.path / "requirements.txt"
     if framework == "pytorch":
         # only a build for the CPU will do, any other brings gigabytes; an index that cannot be reached is passed over

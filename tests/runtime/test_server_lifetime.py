@@ -150,6 +150,15 @@ def test_jobs_that_wait_when_the_server_stops_get_a_500(
     assert waiting.outputs() is None
 
 
+def test_no_job_starts_after_the_shutdown_is_answered(project, job):
+    # this function does not stop it, as a signal that is late
+    with serve(project, PSC_SHUTDOWN_FUNCTION="time.time") as server:
+        check(server.client.get("/status"), 200)
+        check(server.client.post("/shutdown"), 202)
+        check(run(server, job), 500, "shutting down")
+    assert job.outputs() is None
+
+
 def test_stopping_takes_no_longer_than_the_time_limit_of_a_run(tmp_path, job, pool):
     project = make_project(tmp_path / "project", models.ACTOR, {"run": "1s"})
     with serve(project) as server:

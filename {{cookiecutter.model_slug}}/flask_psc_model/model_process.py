@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import Any, Callable, Dict, Optional
 
@@ -72,6 +73,7 @@ class ModelProcess:
         self.pid = self._process.pid
         self.exit_code: Optional[int] = None
         self._ending = ""
+        self._killing = threading.Lock()
 
     def is_alive(self) -> bool:
         """Tell whether the process runs, from waitid(2).
@@ -79,7 +81,11 @@ class ModelProcess:
         Its end of the pipe says nothing: a helper that the model forked may hold it.
         """
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return not self._ending and os.waitid(os.P_PID, self.pid, options) is None
+        try:
+            return not self._ending and os.waitid(os.P_PID, self.pid, options) is None
+        except ChildProcessError:
+            # another thread has just waited for its end, in `kill`
+            return False
 
     def send(self, message: Any) -> None:
         """Send a message, unless the process is dead; its answer will tell."""
@@ -111,15 +117,18 @@ class ModelProcess:
         raise TimeLimit() if self.is_alive() else ModelDied()
 
     def kill(self) -> str:
-        """Kill the process and all of its group, and say how it ended."""
-        if self._ending:
-            return self._ending
-        # until it is waited for, its id can belong to no other group
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self.exit_code = self._process.wait()
-        self._channel.close()
-        self._ending = describe_exit(self.exit_code)
+        """Kill the process and all of its group, and say how it ended.
+
+        Several threads may do so: one that runs a job, and the keeper's.
+        """
+        with self._killing:
+            if not self._ending:
+                # until it is waited for, its id can belong to no other group
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self.pid, signal.SIGKILL)
+                self.exit_code = self._process.wait()
+                self._channel.close()
+                self._ending = describe_exit(self.exit_code)
         return self._ending
 
     def _wait_for_end(self) -> None:

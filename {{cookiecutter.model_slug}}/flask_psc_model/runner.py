@@ -38,6 +38,10 @@ class Runner(ABC):
         """Run one job, after those that came before it."""
 
     @abstractmethod
+    def refuse(self) -> None:
+        """Let no other job start, not even one that waits."""
+
+    @abstractmethod
     def finish(self) -> None:
         """Wait for the running job, and let no other one start."""
 
@@ -99,6 +103,9 @@ class LocalRunner(Runner):
                 outcome = answer_job(self._model, job, self._limits, afterwards)
             self.measurements.run_times.add(time.monotonic() - started)
             return outcome
+
+    def refuse(self) -> None:
+        """Do nothing: the server ends with the job that runs, see `finish`."""
 
     def finish(self) -> None:
         """Wait for the running job, and let no other one start."""
