@@ -9,7 +9,6 @@ import shutil
 import stat
 import tempfile
 import threading
-from contextlib import ExitStack
 
 import pytest
 from flask_psc_model.outputs import Outputs, clean_up, remove_stale
@@ -42,13 +41,6 @@ def write_outputs(_, *paths):
 def beside(path, name):
     """Return the path of another file in the folder of an output."""
     return os.path.join(os.path.dirname(path), name)
-
-
-@pytest.fixture
-def afterwards():
-    """Do at the end of a test what a job leaves for after its answer."""
-    with ExitStack() as stack:
-        yield stack
 
 
 @pytest.fixture
@@ -360,8 +352,8 @@ def test_a_failure_leaves_earlier_outputs_untouched(job, run, code, message):
     assert os.stat(str(job.output / "results.json")).st_ino == inode
 
 
-def test_a_keyboard_interrupt_leaves_nothing_behind(job, afterwards):
-    outputs = Outputs(str(job.output), ["results.json"], afterwards)
+def test_a_keyboard_interrupt_leaves_nothing_behind(job):
+    outputs = Outputs(str(job.output), ["results.json"])
     with pytest.raises(KeyboardInterrupt), outputs:
         write(outputs.paths[0])
         raise KeyboardInterrupt
@@ -774,7 +766,7 @@ def _die_while_moving(job, last, atomic):
 
     os.replace, shutil.copyfile = dying(replace), dying(copy)
     tempfile.mkdtemp = mkdtemp
-    with Outputs(str(job.output), NAMES, ExitStack()) as outputs:
+    with Outputs(str(job.output), NAMES) as outputs:
         write_outputs("", *outputs.paths)
         outputs.publish()
 
@@ -801,8 +793,8 @@ def test_what_a_living_process_uses_is_kept(job):
     assert job.outputs() == {"results.json": "new"}
 
 
-def test_what_the_job_itself_uses_is_locked(job, afterwards):
-    with Outputs(str(job.output), ["results.json"], afterwards) as outputs:
+def test_what_the_job_itself_uses_is_locked(job):
+    with Outputs(str(job.output), ["results.json"]) as outputs:
         write(outputs.paths[0])
         remove_stale(str(job.output))
         assert os.path.exists(outputs.paths[0])
@@ -834,9 +826,7 @@ def test_a_file_system_without_locks_works(job, monkeypatch):
     assert job.outputs() == {"results.json": "new"}
 
 
-def test_a_file_system_without_hard_links_works(
-    job, monkeypatch, fail_replace, afterwards
-):
+def test_a_file_system_without_hard_links_works(job, monkeypatch, fail_replace):
     def link(*args, **options):
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
@@ -846,7 +836,7 @@ def test_a_file_system_without_hard_links_works(
     assert job.read() == "new"
     fail_replace("results.json")
     monkeypatch.setattr(os, "access", lambda *args, **options: False)
-    with Outputs(str(job.output), NAMES, afterwards) as outputs:
+    with Outputs(str(job.output), NAMES) as outputs:
         write_outputs("", *outputs.paths)
         with pytest.raises(Exception, match="results.json"):
             outputs.publish()
@@ -896,7 +886,7 @@ def test_jobs_at_the_same_time_in_one_folder_do_not_hurt_each_other(job):
         name = "{}.json".format(number)
         try:
             for turn in range(20):
-                with ExitStack() as end, Outputs(folder, [name], end) as outputs:
+                with Outputs(folder, [name]) as outputs:
                     write(outputs.paths[0], str(turn))
                     if turn % 3:
                         outputs.publish()

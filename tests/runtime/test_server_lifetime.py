@@ -151,11 +151,14 @@ def test_jobs_that_wait_when_the_server_stops_get_a_500(
 
 
 def test_no_job_starts_after_the_shutdown_is_answered(project, job):
-    # this function does not stop it, as a signal that is late
-    with serve(project, PSC_SHUTDOWN_FUNCTION="time.time") as server:
+    with serve(project) as server:
         check(server.client.get("/status"), 200)
+        # the signal is late
+        os.kill(server.process.pid, signal.SIGSTOP)
         check(server.client.post("/shutdown"), 202)
         check(run(server, job), 500, "shutting down")
+        os.kill(server.process.pid, signal.SIGCONT)
+        assert server.wait() == 0
     assert job.outputs() is None
 
 

@@ -3,7 +3,6 @@
 import logging
 import os
 import stat
-from contextlib import ExitStack
 from typing import Any, List, Optional
 
 from .errors import ApiError, InvalidInput, InvalidJob, ModelFailed
@@ -16,19 +15,13 @@ from .outputs import Outputs
 log = logging.getLogger(__name__)
 
 
-def answer_job(model: Any, job: Job, limits: Limits, afterwards: ExitStack) -> Outcome:
+def answer_job(model: Any, job: Job, limits: Limits) -> Outcome:
     """Run the model on a job and say what came of it.
 
     A failure's message is in the outcome, its traceback in the log.
-
-    Args:
-        model: the model, which is loaded.
-        job: the job.
-        limits: of `model.yaml`.
-        afterwards: takes what may wait until the outcome is on its way.
     """
     try:
-        execute(model, job, limits, afterwards)
+        execute(model, job, limits)
     except ApiError as error:
         if error.status_code >= 500:
             log.error("the job failed", exc_info=error.__cause__ or error)
@@ -39,14 +32,8 @@ def answer_job(model: Any, job: Job, limits: Limits, afterwards: ExitStack) -> O
     return Outcome(200, "the outputs are in {}".format(job.output_folder))
 
 
-def execute(model: Any, job: Job, limits: Limits, afterwards: ExitStack) -> None:
+def execute(model: Any, job: Job, limits: Limits) -> None:
     """Check the inputs, run the model and publish its outputs.
-
-    Args:
-        model: the model, which is loaded.
-        job: the job.
-        limits: of `model.yaml`.
-        afterwards: takes what may wait until the outcome is on its way.
 
     Raises:
         InvalidJob: a file cannot be found, read or written.
@@ -57,7 +44,7 @@ def execute(model: Any, job: Job, limits: Limits, afterwards: ExitStack) -> None
     input_names = as_list(model.input_filenames)
     inputs = job.find_inputs(input_names)
     output_names = as_list(model.output_filenames)
-    with Outputs(job.output_folder, output_names, afterwards) as outputs:
+    with Outputs(job.output_folder, output_names) as outputs:
         try:
             model.run(*inputs + outputs.paths)
         except (Exception, SystemExit) as error:

@@ -7,7 +7,7 @@ two pipes. Model code runs on the main thread.
 import argparse
 import logging
 import os
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 from .channel import Channel
 from .errors import ModelNotLoaded
@@ -60,9 +60,7 @@ def serve(channel: Channel) -> None:
     while True:
         input_folder, output_folder, request_id = channel.receive()
         set_request_id(request_id)
-        job = Job(input_folder, output_folder)
-        with ExitStack() as afterwards:
-            channel.send(answer_job(model, job, limits, afterwards))
+        channel.send(answer_job(model, Job(input_folder, output_folder), limits))
 
 
 if __name__ == "__main__":

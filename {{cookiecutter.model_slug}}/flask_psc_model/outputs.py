@@ -32,22 +32,19 @@ class Outputs:
         staging_folder: the folder that they are in.
     """
 
-    def __init__(
-        self, folder: str, filenames: Sequence[str], afterwards: contextlib.ExitStack
-    ) -> None:
+    def __init__(self, folder: str, filenames: Sequence[str]) -> None:
         """Choose the outputs.
 
         Args:
             folder: absolute path of the output folder.
             filenames: of the declared outputs.
-            afterwards: takes what the file system may do once the job is answered.
         """
         self.folder = folder
         self.filenames = list(filenames)
         self.paths: List[str] = []
         self._created_folders: List[str] = []
         self.staging_folder = ""
-        self._afterwards = afterwards
+        self._lock = -1
         self._in_place = False
 
     def __enter__(self) -> "Outputs":
@@ -61,6 +58,8 @@ class Outputs:
     def __exit__(self, *_: Any) -> None:
         if self.staging_folder:
             _remove_tree(self.staging_folder)
+        if self._lock >= 0:
+            os.close(self._lock)
         _remove_folders(self._created_folders)
 
     def publish(self) -> None:
@@ -142,9 +141,7 @@ class Outputs:
             with contextlib.suppress(FileNotFoundError):
                 lock = _open_folder(staging)
                 if _try_lock(lock) and os.path.isdir(staging):
-                    self.staging_folder = staging
-                    # the last to hold a removed folder waits for its removal
-                    self._afterwards.callback(os.close, lock)
+                    self.staging_folder, self._lock = staging, lock
                 else:
                     os.close(lock)
 

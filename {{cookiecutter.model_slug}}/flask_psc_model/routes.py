@@ -53,8 +53,6 @@ def shutdown() -> Response:
     if isinstance(function, str):
         function = import_object(function)
     function()
-    # whoever has the answer can rely on it, however late the signal comes
-    _runner().refuse()
     return MessageResponse(202, "the server is shutting down")
 
 

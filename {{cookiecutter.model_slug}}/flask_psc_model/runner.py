@@ -5,7 +5,6 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from contextlib import ExitStack
 from typing import Any, List
 
 from .errors import ModelNotLoaded
@@ -99,8 +98,7 @@ class LocalRunner(Runner):
             started = time.monotonic()
             self.measurements.wait_times.add(started - waiting_since)
             log_start(job)
-            with ExitStack() as afterwards:
-                outcome = answer_job(self._model, job, self._limits, afterwards)
+            outcome = answer_job(self._model, job, self._limits)
             self.measurements.run_times.add(time.monotonic() - started)
             return outcome
 

@@ -60,6 +60,8 @@ def stop_server() -> None:
     the group is told; it lets requests in flight finish and exits with code 0.
     """
     if request.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn"):
+        # whoever has the answer can rely on it, however late the signal comes
+        current_app.extensions["psc_model"].refuse()
         os.kill(os.getppid(), signal.SIGTERM)
         return
     stop = current_app.extensions.get("psc_stop")
