@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 import pytest
-from engine import docker
+from engine import built, docker
 
 if TYPE_CHECKING:
     from conftest import Bake
@@ -120,3 +120,12 @@ def test_the_commands_of_the_readme_work(repository: Repository, port: int) -> N
     assert output.count('"name": "orange"') == 2
     assert "\nexited 0\n" in output
     assert (repository.path / f"{SLUG}-latest.tar").stat().st_size > 0
+
+
+def test_the_wheel_that_the_readme_keeps_in_the_repository_reaches_the_image(bake: Bake, wheel: Path) -> None:
+    repository = bake(runtime="package")
+    section = repository.read("README.md").split("\n## Where the server comes from\n")[1]
+    block = section.split("```bash\n")[1].split("```")[0]
+    run_line(block.replace("PATH_TO_THE_TEMPLATE/dist", str(wheel.parent)), repository)
+    with built(repository, "psc-test-wheel") as image:
+        assert "\nOK\n" in run_line(f"docker run --rm --ipc=none {image} python -m unittest 2>&1", repository)
