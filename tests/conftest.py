@@ -129,13 +129,16 @@ def create_fast(folder: Path, version: str) -> Environment:
 
 
 def install_fast(environment: Environment, version: str, *arguments: str | Path) -> None:
-    """Install packages in an environment of a Python version, given arguments that pip and uv share."""
+    """Install packages in an environment of a Python version, given arguments that pip and uv share.
+
+    Byte-code is made of what is imported only: of a framework that is a part.
+    """
     if version in PIP:
         # uv compiles nothing for it
         environment.install(PIP[version])
-        environment.install(*arguments)
+        environment.install("--no-compile", *arguments)
     else:
-        run([*UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", environment.python, *arguments])
+        run([*UV, "pip", "install", "--quiet", "--python", environment.python, *arguments])
 
 
 def _for_version(version: str) -> Any:

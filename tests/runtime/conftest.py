@@ -1,6 +1,7 @@
 """What every test of the runtime shares: the runtime is imported where it stands."""
 
 import os
+import signal
 import sys
 
 import pytest
@@ -13,6 +14,9 @@ from .template import TEMPLATE
 # compiled files in the template would be copied into every generated repository
 sys.dont_write_bytecode = True
 sys.path.insert(0, TEMPLATE)
+
+# a shell has what it starts in the background ignore this one, and the commands with it
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "runtime", derandomize=True, deadline=None, database=None, max_examples=100

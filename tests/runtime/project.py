@@ -33,7 +33,7 @@ COPIED_FILES = ("gunicorn.conf.py", "entrypoint.sh", ".flaskenv")
 def make_project(
     folder, model_source, timeouts=None, inputs=None, outputs=None, **metadata
 ):
-    """Write a repository with its own copy of the runtime.
+    """Write a repository with the runtime, as a link.
 
     Args:
         folder: where to make it; a path that does not exist or is an empty folder.
@@ -50,7 +50,7 @@ def make_project(
     """
     folder = str(folder)
     os.makedirs(os.path.join(folder, "model_lib"))
-    shutil.copytree(_compile_runtime(), os.path.join(folder, "flask_psc_model"))
+    os.symlink(_compile_runtime(), os.path.join(folder, "flask_psc_model"))
     for name in COPIED_FILES:
         shutil.copy(os.path.join(TEMPLATE, name), folder)
     content = dict(

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from flask_psc_model.model_process import ModelProcess
 
+from .commands import run_python
 from .processes import is_alive, wait_until
 from .template import TEMPLATE
 
@@ -46,3 +47,8 @@ def test_threads_that_kill_it_at_the_same_time_agree(process, monkeypatch):
     assert len(closed) == 2
     assert not process.is_alive()
     wait_until(lambda: not is_alive(process.pid))
+
+
+def test_it_does_without_flask():
+    program = "import sys, flask_psc_model.model_host; print('flask' in sys.modules)"
+    assert run_python("-c", program, folder=TEMPLATE).output == "False\n"

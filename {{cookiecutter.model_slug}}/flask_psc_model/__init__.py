@@ -6,15 +6,14 @@ A model is a class derived from `ModelBase`; `create_app` puts it behind the rou
 
 import logging
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .metadata import load_metadata
 from .model_base import ModelBase
 from .version import __version__
 
-# Flask is left out until it is asked for, since a model process has no use for it;
-# Python 3.6 cannot wait
-if TYPE_CHECKING or sys.version_info < (3, 7):
+if TYPE_CHECKING:
     from .app import create_app
     from .routes import api
 
@@ -24,13 +23,20 @@ __all__ = ["ModelBase", "__version__", "api", "create_app", "load_metadata"]
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
-def __getattr__(name: str) -> Any:
-    if name == "create_app":
-        from .app import create_app
+class _Package(ModuleType):
+    """This module, which imports Flask when it is first needed: a model's process never does."""
 
-        return create_app
-    if name == "api":
-        from .routes import api
+    def __getattr__(self, name: str) -> Any:
+        if name == "create_app":
+            from .app import create_app
 
-        return api
-    raise AttributeError("module {!r} has no attribute {!r}".format(__name__, name))
+            return create_app
+        if name == "api":
+            from .routes import api
+
+            return api
+        raise AttributeError("module {!r} has no attribute {!r}".format(__name__, name))
+
+
+# a function __getattr__ in a module does nothing on Python 3.6
+sys.modules[__name__].__class__ = _Package
