@@ -69,11 +69,10 @@ def render_typed(**typed: str) -> Tree:
 
 def render_hook(name: str, answers: Answers) -> str:
     """Render a hook for the answers, as it is run."""
-    source = (ROOT / "hooks" / name).read_text(encoding="utf-8")
     folder = Path.cwd()
     os.chdir(ROOT)
     try:
-        return _environment().from_string(source).render(cookiecutter=dict(answers))
+        return _hook(name).render(cookiecutter=dict(answers))
     finally:
         os.chdir(folder)
 
@@ -83,6 +82,11 @@ def _environment() -> Environment:
     environment: Environment = create_env_with_context({"cookiecutter": QUESTIONS})
     environment.loader = FileSystemLoader([TEMPLATE, ROOT / "templates"])
     return environment
+
+
+@functools.cache
+def _hook(name: str) -> Template:
+    return _environment().from_string((ROOT / "hooks" / name).read_text(encoding="utf-8"))
 
 
 @functools.cache
