@@ -20,7 +20,13 @@ from . import models
 from .apps import check
 from .connections import Connection, connect
 from .job_folders import JobFolders
-from .processes import find_model_process, find_web_process, is_alive, wait_until
+from .processes import (
+    find_model_process,
+    find_web_process,
+    is_alive,
+    list_children,
+    wait_until,
+)
 from .project import count_waiting, make_project, serve
 
 HALF_HEAD = b"POST /run HTTP/1.1\r\nHost: x\r\nContent-Le"
@@ -384,11 +390,13 @@ def test_what_the_model_prints_is_in_the_log(server, job):
 
 @pytest.mark.parametrize("code", [0, 3, 4])
 def test_an_orphan_of_the_model_harms_nothing(server, job, code):
-    before = find_web_process(server), find_model_process(server)
+    web_process, model_process = find_web_process(server), find_model_process(server)
     check(run(server, job.give("helper {}".format(code))), 200)
-    time.sleep(0.4)
+    # the web process has adopted the orphan, and waits for its end
+    wait_until(lambda: list_children(web_process, zombies=True) == [model_process])
     check(run(server, job.give("hello")), 200)
-    assert (find_web_process(server), find_model_process(server)) == before
+    assert find_web_process(server) == web_process
+    assert find_model_process(server) == model_process
 
 
 def test_a_process_that_the_model_left_behind_holds_up_no_answer(server, job, tmp_path):
