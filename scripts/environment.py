@@ -39,6 +39,8 @@ class Environment:
     def install(self, *arguments: str | Path, console: Console | None = None) -> None:
         """Install packages with pip, given its arguments.
 
+        Byte-code is made when a module is first imported: of most packages that is a part.
+
         Raises:
             CommandFailed: pip cannot; the message has its output.
         """
@@ -54,7 +56,7 @@ class Environment:
 
         try:
             run(
-                [self.python, "-m", "pip", "install", "--disable-pip-version-check", *arguments],
+                [self.python, "-m", "pip", "install", "--disable-pip-version-check", "--no-compile", *arguments],
                 environment=self.variables(),
                 on_line=show,
             )

@@ -129,14 +129,11 @@ def create_fast(folder: Path, version: str) -> Environment:
 
 
 def install_fast(environment: Environment, version: str, *arguments: str | Path) -> None:
-    """Install packages in an environment of a Python version, given arguments that pip and uv share.
-
-    Byte-code is made of what is imported only: of a framework that is a part.
-    """
+    """Install packages in an environment of a Python version, given arguments that pip and uv share."""
     if version in PIP:
         # uv compiles nothing for it
         environment.install(PIP[version])
-        environment.install("--no-compile", *arguments)
+        environment.install(*arguments)
     else:
         run([*UV, "pip", "install", "--quiet", "--python", environment.python, *arguments])
 

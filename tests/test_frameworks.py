@@ -86,7 +86,7 @@ def environment(tried: tuple[str, str], cookies_session: Any, tmp_path_factory: 
         # only a build for the CPU will do, any other brings gigabytes; an index that cannot be reached is passed over
         constraints = folder / "constraints.txt"
         constraints.write_text(f"torch=={find_pin('torch', repository)}+cpu\n", encoding="utf-8")
-        environment.install("--no-compile", "--retries", "0", "-r", requirements, "-c", constraints)
+        environment.install("--retries", "0", "-r", requirements, "-c", constraints)
     else:
         install_fast(environment, python, "-r", requirements)
     return environment
