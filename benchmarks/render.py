@@ -30,6 +30,8 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write render.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-rendering-") as folder:
+        # Cookiecutter leaves its hooks where temporary files are
+        os.environ["TMPDIR"] = folder
         seconds = measure(Path(folder), options.rounds)
     table = to_markdown(seconds)
     print(table)

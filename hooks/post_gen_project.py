@@ -4,16 +4,17 @@ The check is done while Cookiecutter renders this file: its filter stops the gen
 What only some answers need is imported for those only, so that this starts at once.
 """
 
-from __future__ import annotations
-
 import os
+import sys
+
+# Cookiecutter runs this in the folder for temporary files: a module there, where anybody may write, is none of ours.
+sys.path.pop(0)
 
 # {% if cookiecutter.git == "yes" or cookiecutter.runtime == "package" +%}
 import shutil
 import subprocess
 
 # {% endif +%}
-import sys
 
 # {% set kept = cookiecutter | kept_files %}{{ cookiecutter | check_files(kept) }}
 #: Files that were there before, which are none of the template's business.
@@ -115,7 +116,7 @@ def start_history() -> str:
     return f"Git: the first commit is {git('rev-parse', '--short', 'HEAD').stdout.strip()}."
 
 
-def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+def git(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run Git in the folder."""
     return subprocess.run(["git", *arguments], capture_output=True, encoding="utf-8", errors="replace", check=False)
 

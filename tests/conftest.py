@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,6 +43,17 @@ def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     For some minutes ext4 makes files more slowly where many have just been removed.
     """
     return tmp_path_factory.mktemp(re.sub(r"\W", "_", request.node.name)[:30])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep temporary files apart and remove them in the end: Cookiecutter leaves each hook that it ran."""
+    tmp_path_factory.getbasetemp()
+    # a short name, since those of sockets in it are limited
+    with tempfile.TemporaryDirectory(prefix="psc-") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", folder)
+        patch.setattr(tempfile, "tempdir", folder)
+        yield
 
 
 class Bake(Protocol):

@@ -27,6 +27,17 @@ def test_an_entry_point_that_cannot_be_run_is_noticed(template: Path, tmp_path: 
     assert_noticed(template, tmp_path / "output", "entrypoint.sh: is not executable")
 
 
+@pytest.mark.parametrize("module", ["shutil", "subprocess"])
+def test_no_module_is_taken_from_the_folder_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    (tmp_path / f"{module}.py").write_text("raise SystemExit('somebody else')", encoding="utf-8")
+    # Cookiecutter itself runs elsewhere, but puts its hooks here
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    result = cookiecutter(tmp_path / "output", "--no-input", "git=yes")
+    assert result.returncode == 0, result.stderr
+
+
 def assert_noticed(template: Path, output: Path, message: str) -> None:
     """Render a broken template, and check that it is told and that nothing is left."""
     result = cookiecutter(output, "--no-input", template=template)
