@@ -191,7 +191,9 @@ def test_files_of_another_user_are_removed_in_a_container(build: Build, tmp_path
     folder = tmp_path / "data"
     (folder / "nested").mkdir(parents=True)
     (folder / "nested" / "results.json").write_text("{}")
-    script = "import sys; from flask_psc_model.container import Engine; Engine().remove_folder(*sys.argv[1:])"
+    script = (
+        "import sys; from flask_psc_model.tools.containers.engine import Engine; Engine().remove_folder(*sys.argv[1:])"
+    )
     image = build("ENV FAULT=")
     subprocess.run([sys.executable, "-B", "-c", script, str(folder), image], cwd=TEMPLATE, check=True)
     assert list(tmp_path.iterdir()) == []

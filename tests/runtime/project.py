@@ -80,7 +80,7 @@ def serve(project, command=None, **environment):
     Returns:
         A context manager of the `LiveServer`, which has a `client`.
     """
-    from flask_psc_model import live_server
+    from flask_psc_model.testing import live_server
 
     command = command or live_server.COMMAND
     with live_server.LiveServer(project, command, environment) as server:

@@ -6,21 +6,21 @@ import math
 import threading
 
 import pytest
-from flask_psc_model import devices
 from flask_psc_model.bulk import capacity, progress
 from flask_psc_model.bulk.capacity import Capacity
 from flask_psc_model.bulk.crew import MAX_LOSSES, Crew
 from flask_psc_model.bulk.failures import Failures
-from flask_psc_model.bulk.interruption import Interruption
 from flask_psc_model.bulk.jobs import FolderJob
-from flask_psc_model.bulk.machines import Machines
+from flask_psc_model.bulk.local_backend import Machines
 from flask_psc_model.bulk.progress import Progress, format_rate, format_time
 from flask_psc_model.bulk.run import BulkRun
 from flask_psc_model.bulk.shard import Shard
+from flask_psc_model.bulk.stop_signals import Interruption
 from flask_psc_model.bulk.workers import Worker, WorkerLost
-from flask_psc_model.limits import Limits
-from flask_psc_model.metadata import Metadata
-from flask_psc_model.outcome import READY, Outcome
+from flask_psc_model.jobs.outcome import READY, Outcome
+from flask_psc_model.model.metadata import Metadata
+from flask_psc_model.model.spec import Limits
+from flask_psc_model.workers import devices
 
 GIB = 1024**3
 DONE = Outcome(200, "done")

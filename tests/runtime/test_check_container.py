@@ -15,13 +15,13 @@ from xml.etree import ElementTree
 
 import pytest
 from flask_psc_model.client import Client
-from flask_psc_model.conformance import container_checks
-from flask_psc_model.conformance.checks import CHECKS, choose_checks
-from flask_psc_model.conformance.inspection import Inspection
-from flask_psc_model.conformance.report import Report
-from flask_psc_model.conformance.target import ModelCases
-from flask_psc_model.limits import Limits
-from flask_psc_model.metadata import load_metadata
+from flask_psc_model.model.metadata import load_metadata
+from flask_psc_model.model.spec import Limits
+from flask_psc_model.tools.conformance import container_checks
+from flask_psc_model.tools.conformance.checks import CHECKS, choose_checks
+from flask_psc_model.tools.conformance.report import Report
+from flask_psc_model.tools.conformance.runner import Inspection
+from flask_psc_model.tools.conformance.server_under_test import ModelCases
 
 from .commands import run_python
 from .fake_engines import FakeEngine

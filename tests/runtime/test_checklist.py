@@ -7,11 +7,11 @@ import shutil
 import pytest
 import yaml
 from click.testing import CliRunner
-from flask_psc_model.checklist import example, image, measured, requirements, suite
-from flask_psc_model.checklist.point import Point, Problem
-from flask_psc_model.checklist.points import POINTS
 from flask_psc_model.cli import checklist
-from flask_psc_model.metadata import load_metadata
+from flask_psc_model.model.metadata import load_metadata
+from flask_psc_model.tools.checklist import example, image, metadata, suite
+from flask_psc_model.tools.checklist.point import Point, Problem
+from flask_psc_model.tools.checklist.points import POINTS
 
 from . import models
 from .commands import run_python
@@ -245,7 +245,7 @@ def test_code_of_the_example_is_found_wherever_it_was_moved_to(project):
 def test_what_is_not_pinned_is_named(project, wanted, pinned, missing):
     write(project, "requirements.in", wanted)
     write(project, "requirements.txt", pinned)
-    problems = list_problems(requirements.find_unpinned, project)
+    problems = list_problems(image.find_unpinned, project)
     assert [problem.split()[5].strip(",") for problem in problems] == missing
 
 
@@ -385,13 +385,13 @@ def test_values_that_do_not_cover_what_was_measured_are_named(
     project, change, expected
 ):
     write(project, "measurement.json", json.dumps(dict(RECORD, **change)))
-    [problem] = list_problems(measured.find_unmeasured, project)
+    [problem] = list_problems(metadata.find_unmeasured, project)
     assert expected in problem
 
 
 def test_a_record_that_is_cut_off_is_a_problem(project):
     write(project, "measurement.json", "{")
-    [problem] = list_problems(measured.find_unmeasured, project)
+    [problem] = list_problems(metadata.find_unmeasured, project)
     assert problem.startswith("measurement.json: is ")
 
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from flask_psc_model.conformance.comparison import find_difference
+from flask_psc_model.tools.conformance.comparison import find_difference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -4,16 +4,15 @@ import os
 import socket
 
 import pytest
-from flask_psc_model.container import (
+from flask_psc_model.model.metadata import Metadata
+from flask_psc_model.model.spec import Limits
+from flask_psc_model.tools.containers.container import (
     Container,
     ContainerExited,
-    Engine,
-    EngineError,
     NoAnswer,
     NotListening,
 )
-from flask_psc_model.limits import Limits
-from flask_psc_model.metadata import Metadata
+from flask_psc_model.tools.containers.engine import Engine, EngineError
 
 from .fake_engines import FakeEngine
 from .web_servers import answer_with

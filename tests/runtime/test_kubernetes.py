@@ -10,12 +10,12 @@ import click
 import pytest
 import yaml
 from flask_psc_model.cli.kubernetes import main
-from flask_psc_model.limits import Limits
-from flask_psc_model.manifests import names, probes
-from flask_psc_model.manifests.pod import count_stop_seconds, make_resources
-from flask_psc_model.manifests.quantities import format_cpus, format_memory
-from flask_psc_model.manifests.text import write_manifests
-from flask_psc_model.metadata import Metadata
+from flask_psc_model.model.metadata import Metadata
+from flask_psc_model.model.spec import Limits
+from flask_psc_model.tools.kubernetes import names, probes
+from flask_psc_model.tools.kubernetes.manifests import write_manifests
+from flask_psc_model.tools.kubernetes.pod import count_stop_seconds, make_resources
+from flask_psc_model.tools.kubernetes.quantities import format_cpus, format_memory
 from hypothesis import given
 from hypothesis import strategies as st
 

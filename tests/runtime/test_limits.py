@@ -2,8 +2,8 @@
 
 import pytest
 import yaml
-from flask_psc_model.limits import Limits
-from flask_psc_model.metadata import Metadata
+from flask_psc_model.model.metadata import Metadata
+from flask_psc_model.model.spec import Limits
 
 FULL = """\
 inputs:

@@ -5,8 +5,8 @@ import sys
 import pytest
 from flask_psc_model import ModelBase
 from flask_psc_model.errors import ModelNotLoaded
-from flask_psc_model.loading import as_list, describe, import_object, load_model
-from flask_psc_model.model_base import INTERFACE
+from flask_psc_model.model.base import INTERFACE
+from flask_psc_model.model.loading import as_list, describe, import_object, load_model
 
 
 class Model(ModelBase):

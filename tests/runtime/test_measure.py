@@ -11,14 +11,14 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from flask_psc_model.cli import measure
-from flask_psc_model.container import EngineError
-from flask_psc_model.limits import Limits
-from flask_psc_model.measurement import memory
-from flask_psc_model.measurement.measurement import Measurement, Times
-from flask_psc_model.measurement.proposal import EXAMPLE, propose
-from flask_psc_model.measurement.record import Record
-from flask_psc_model.metadata import Metadata
-from flask_psc_model.metadata_file import MetadataFile
+from flask_psc_model.model.metadata import Metadata
+from flask_psc_model.model.spec import Limits
+from flask_psc_model.tools.containers.engine import EngineError
+from flask_psc_model.tools.measurement import memory, session
+from flask_psc_model.tools.measurement.measurement import Measurement, Times
+from flask_psc_model.tools.measurement.proposal import EXAMPLE, propose
+from flask_psc_model.tools.measurement.record import Record
+from flask_psc_model.tools.metadata_file import MetadataFile
 
 from . import models
 from .commands import run_python
@@ -110,7 +110,7 @@ def test_nothing_is_written_without_the_option(tmp_path, monkeypatch):
     project = make(tmp_path, {"one": "a"})
     monkeypatch.chdir(project)
     monkeypatch.setattr(
-        measure, "measure", lambda *_: make_measurement(10**8, 1.25, 0.011)
+        session, "measure", lambda *_: make_measurement(10**8, 1.25, 0.011)
     )
     ending = CliRunner().invoke(measure.main, [])
     assert ending.exit_code == 0, ending.output

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 from flask_psc_model import load_metadata
-from flask_psc_model.metadata import Metadata, find_metadata
+from flask_psc_model.model.metadata import Metadata, find_metadata
 
 CONTENT = """\
 name: Colour, “Nearest”

@@ -1,7 +1,7 @@
 """Changing single values of `model.yaml`, and nothing else."""
 
 import pytest
-from flask_psc_model.metadata_file import MetadataFile
+from flask_psc_model.tools.metadata_file import MetadataFile
 
 VALUES = {
     "resources.memory.size": "96M",

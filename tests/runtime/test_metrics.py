@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from flask_psc_model.measurements import BOUNDS, Histogram, Tally
+from flask_psc_model.workers.stats import BOUNDS, Histogram, Tally
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -177,7 +177,7 @@ def test_a_tool_is_not_logged_each_time_it_asks(client, caplog):
 
 def test_the_app_does_not_import_prometheus_client_by_itself():
     code = (
-        "import sys, flask_psc_model.gunicorn_hooks, flask_psc_model.app;"
+        "import sys, flask_psc_model.server.gunicorn.hooks, flask_psc_model.server.app;"
         "sys.exit('prometheus_client' in sys.modules)"
     )
     environment = dict(os.environ, PYTHONPATH=TEMPLATE, PYTHONDONTWRITEBYTECODE="1")

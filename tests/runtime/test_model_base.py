@@ -2,7 +2,7 @@
 
 import pytest
 from flask_psc_model import ModelBase
-from flask_psc_model.model_base import INTERFACE
+from flask_psc_model.model.base import INTERFACE
 
 
 def test_a_model_defines_names_and_run():

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from flask_psc_model.model_process import ModelProcess
+from flask_psc_model.workers.model_process import ModelProcess
 
 from .commands import run_python
 from .processes import is_alive, wait_until
@@ -50,5 +50,7 @@ def test_threads_that_kill_it_at_the_same_time_agree(process, monkeypatch):
 
 
 def test_it_does_without_flask():
-    program = "import sys, flask_psc_model.model_host; print('flask' in sys.modules)"
+    program = (
+        "import sys, flask_psc_model.workers.model_host; print('flask' in sys.modules)"
+    )
     assert run_python("-c", program, folder=TEMPLATE).output == "False\n"

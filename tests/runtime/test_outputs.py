@@ -11,7 +11,7 @@ import tempfile
 import threading
 
 import pytest
-from flask_psc_model.outputs import Outputs, clean_up, remove_stale
+from flask_psc_model.jobs.outputs import Outputs, clean_up, remove_stale
 
 from .apps import check, make_client
 from .mounts import Mounts

@@ -16,8 +16,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 from flask_psc_model import create_app
-from flask_psc_model.page import routes
-from flask_psc_model.page.parts import write_parts
+from flask_psc_model.server.page import routes
+from flask_psc_model.server.page.multipart import write_parts
 
 from . import models
 from .apps import check, copy_text, make_client, make_model
@@ -187,7 +187,8 @@ def test_the_development_servers_have_the_page_and_the_container_on_demand(
 
 def test_a_server_without_the_page_imports_nothing_for_it():
     code = (
-        "import sys, flask_psc_model.gunicorn_hooks, flask_psc_model.app as app;"
+        "import sys, flask_psc_model.server.gunicorn.hooks;"
+        "import flask_psc_model.server.app as app;"
         "app.create_app('x.y');"
         "sys.exit('markdown_it' in sys.modules)"
     )

@@ -8,10 +8,10 @@ import shutil
 import jsonschema
 import pytest
 import yaml
-from flask_psc_model.checklist.point import Point
-from flask_psc_model.checklist.schema import find_schema_problems
-from flask_psc_model.metadata import load_metadata
-from flask_psc_model.units import parse_duration, parse_size
+from flask_psc_model.model.metadata import load_metadata
+from flask_psc_model.model.units import parse_duration, parse_size
+from flask_psc_model.tools.checklist.metadata import find_schema_problems
+from flask_psc_model.tools.checklist.point import Point
 from hypothesis import example, given
 from hypothesis import strategies as st
 

@@ -419,8 +419,8 @@ def test_a_chunked_body_that_breaks_off_is_a_408(server):
 def test_half_a_request_is_closed_in_the_end(tmp_path):
     project = make_project(tmp_path / "project", models.ECHO)
     with open(os.path.join(project, "gunicorn.conf.py"), "a") as file:
-        file.write("from flask_psc_model import gunicorn_hooks\n")
-        file.write("gunicorn_hooks.RECEIVE_TIMEOUT = 1\n")
+        file.write("from flask_psc_model.server.gunicorn import hooks\n")
+        file.write("hooks.RECEIVE_TIMEOUT = 1\n")
     with serve(project) as server:
         check(server.client.get("/status"), 200)
         half_head = Connection(server).send(HALF_HEAD)

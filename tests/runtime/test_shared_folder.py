@@ -8,7 +8,7 @@ import tempfile
 
 import pytest
 from flask_psc_model.client import Client
-from flask_psc_model.shared_folder import SharedFolder
+from flask_psc_model.tools.containers.shared_folder import SharedFolder
 
 from .web_servers import answer_with
 

@@ -3,8 +3,8 @@
 import os
 
 import pytest
-from flask_psc_model import temporary
-from flask_psc_model.temporary import find_writable_folder
+from flask_psc_model.server import tempdir
+from flask_psc_model.server.tempdir import find_writable_folder
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def folders(tmp_path, monkeypatch):
     for path in paths:
         os.mkdir(path)
     monkeypatch.setenv("TMPDIR", paths[0])
-    monkeypatch.setattr(temporary, "CANDIDATES", tuple(paths[1:]))
+    monkeypatch.setattr(tempdir, "CANDIDATES", tuple(paths[1:]))
     return paths
 
 
@@ -60,4 +60,4 @@ def test_nothing_is_left_in_the_folder(folders):
 
 
 def test_the_real_candidates_are_those_of_a_container():
-    assert temporary.CANDIDATES == ("/tmp", "/dev/shm")
+    assert tempdir.CANDIDATES == ("/tmp", "/dev/shm")

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from flask_psc_model.units import (
+from flask_psc_model.model.units import (
     format_duration,
     format_size,
     parse_duration,

@@ -18,7 +18,7 @@ def serve_tiny(fault=""):
     Returns:
         A context manager of its URL.
     """
-    from flask_psc_model.live_server import find_free_port
+    from flask_psc_model.testing.live_server import find_free_port
 
     port = find_free_port()
     process = subprocess.Popen(

@@ -9,13 +9,13 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .metadata import load_metadata
-from .model_base import ModelBase
+from .model.base import ModelBase
+from .model.metadata import load_metadata
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .app import create_app
-    from .routes import api
+    from .server.app import create_app
+    from .server.routes import api
 
 __all__ = ["ModelBase", "__version__", "api", "create_app", "load_metadata"]
 
@@ -28,11 +28,11 @@ class _Package(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         if name == "create_app":
-            from .app import create_app
+            from .server.app import create_app
 
             return create_app
         if name == "api":
-            from .routes import api
+            from .server.routes import api
 
             return api
         raise AttributeError("module {!r} has no attribute {!r}".format(__name__, name))

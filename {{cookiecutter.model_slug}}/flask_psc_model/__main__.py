@@ -1,4 +1,4 @@
-"""The front door: `python -m flask_psc_model` lists the commands and runs them."""
+"""The entry point: `python -m flask_psc_model` lists the commands and runs them."""
 
 import pkgutil
 from importlib import import_module
@@ -13,16 +13,23 @@ class Commands(click.Group):
     """The modules of `cli` whose `main` is a command, each imported when it is used."""
 
     def list_commands(self, context: click.Context) -> List[str]:
-        """Return the names of the commands, in order."""
-        names = [module.name for module in pkgutil.iter_modules(cli.__path__)]
-        return sorted(name for name in names if _import_command(name))
+        """Return the names of the commands that run here, in order."""
+        return [name for name in _list_modules() if _runs_here(_import_command(name))]
 
     def get_command(self, context: click.Context, name: str) -> Optional[click.Command]:
         """Return the command of a name, None where there is none."""
         module = name.replace("-", "_")
-        return (
-            _import_command(module) if module in self.list_commands(context) else None
-        )
+        return _import_command(module) if module in _list_modules() else None
+
+
+def _list_modules() -> List[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(cli.__path__))
+
+
+def _runs_here(command: Optional[click.Command]) -> bool:
+    if isinstance(command, cli.ToolCommand):
+        return cli.has_tools()
+    return command is not None
 
 
 def _import_command(module: str) -> Optional[click.Command]:

@@ -4,8 +4,8 @@ import math
 import os
 from typing import NamedTuple, Optional
 
-from ..devices import find_devices
-from ..limits import Limits
+from ..model.spec import Limits
+from ..workers.devices import find_devices
 
 #: The limits of a container, in control groups of version 2 and version 1.
 CPU_MAX = "/sys/fs/cgroup/cpu.max"

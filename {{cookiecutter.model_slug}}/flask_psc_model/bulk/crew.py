@@ -8,8 +8,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Deque, Iterable, List, Optional, Sequence, Tuple
 
-from ..loading import describe
-from ..outcome import READY, Outcome
+from ..jobs.outcome import READY, Outcome
+from ..model.loading import describe
 from .jobs import FolderJob
 from .workers import Worker, WorkerLost
 

@@ -5,7 +5,7 @@ import json
 import os
 from typing import Any, Dict, Iterator
 
-from ..outcome import Outcome
+from ..jobs.outcome import Outcome
 
 NAME = "errors{}.jsonl"
 

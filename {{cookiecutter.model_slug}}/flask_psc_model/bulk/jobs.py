@@ -3,7 +3,7 @@
 import os
 from typing import Iterable, List, NamedTuple
 
-from ..outputs import STAGING_PREFIX
+from ..jobs.outputs import STAGING_PREFIX
 
 
 class FolderJob(NamedTuple):

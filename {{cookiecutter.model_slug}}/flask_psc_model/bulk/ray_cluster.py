@@ -8,10 +8,10 @@ import os
 import sys
 from typing import Any, List
 
-from ..limits import Limits
-from ..loading import describe
+from ..model.loading import describe
+from ..model.spec import Limits
 from .capacity import Capacity
-from .machines import Machines, Unusable
+from .local_backend import Machines, Unusable
 from .ray_workers import RayWorker
 from .workers import Model, Worker
 

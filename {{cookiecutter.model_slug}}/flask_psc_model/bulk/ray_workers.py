@@ -7,8 +7,8 @@ when.
 import os
 from typing import Any, Optional
 
-from ..loading import describe
-from ..outcome import READY, Outcome
+from ..jobs.outcome import READY, Outcome
+from ..model.loading import describe
 from .jobs import FolderJob
 from .workers import Model, ProcessWorker, Worker, WorkerLost
 

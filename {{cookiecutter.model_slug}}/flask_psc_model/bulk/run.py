@@ -2,12 +2,12 @@
 
 from typing import Sequence
 
-from ..outcome import READY, Outcome
+from ..jobs.outcome import READY, Outcome
 from .crew import Crew
 from .failures import Failures
-from .interruption import Interruption
 from .jobs import FolderJob
 from .progress import Progress, format_rate, format_time
+from .stop_signals import Interruption
 from .workers import Worker
 
 #: Seconds between two looks at whether to stop.

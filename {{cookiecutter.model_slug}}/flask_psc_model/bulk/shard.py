@@ -11,6 +11,9 @@ INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 #: Set by us, to the completions of that Job.
 COUNT_VARIABLE = "PSC_SHARD_COUNT"
 
+#: The most pods that an Indexed Job may have at once.
+MAX_SHARDS = 100000
+
 Item = TypeVar("Item")
 
 

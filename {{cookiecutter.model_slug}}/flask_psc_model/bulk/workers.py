@@ -3,11 +3,11 @@
 from abc import ABC, abstractmethod
 from typing import Dict, NamedTuple
 
-from ..job import Job
-from ..limits import Limits
+from ..jobs.job import Job
+from ..jobs.outcome import Outcome
 from ..logs import set_request_id
-from ..outcome import Outcome
-from ..process_runner import ProcessRunner
+from ..model.spec import Limits
+from ..workers.process_runner import ProcessRunner
 from .jobs import FolderJob
 
 

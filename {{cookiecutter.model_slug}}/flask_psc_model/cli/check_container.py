@@ -7,35 +7,32 @@ from typing import Any, Optional, Sequence
 
 import click
 
-from ..conformance.checks import CHECKS, choose_checks
-from ..conformance.inspection import Inspection
-from ..conformance.junit import write_junit
-from ..conformance.report import Report
-from ..conformance.target import ModelCases
-from ..container import ENGINES, Engine, EngineError, ServerUnreachable
-from ..limits import Limits
-from ..metadata import find_metadata, load_metadata
+from ..model.metadata import find_metadata, load_metadata
+from ..model.spec import Limits
+from . import ToolCommand, engine_option
 
 #: The exit status where nothing could be checked.
 NOT_CHECKED = 2
 
-_LIST = "\n".join(
-    "  {:18} {}{}".format(
-        check.name, check.summary, " (advice)" if check.is_advice else ""
-    )
-    for check in CHECKS
-)
+
+class CheckContainer(ToolCommand):
+    """A command whose help lists the checks."""
+
+    def format_epilog(self, context: click.Context, formatter: Any) -> None:
+        """Write the name of each check, and what it checks."""
+        from ..tools.conformance.checks import CHECKS
+
+        rows = [
+            (check.name, check.summary + " (advice)" * check.is_advice)
+            for check in CHECKS
+        ]
+        with formatter.section("The checks"):
+            formatter.write_dl(rows)
 
 
-@click.command(epilog="\b\nThe checks:\n" + _LIST)
+@click.command(cls=CheckContainer)
 @click.argument("image", required=False)
-@click.option(
-    "--engine",
-    type=click.Choice(ENGINES),
-    default=ENGINES[0],
-    show_default=True,
-    help="The container engine of this machine.",
-)
+@engine_option
 @click.option(
     "--metadata",
     "metadata_path",
@@ -102,6 +99,13 @@ def main(
       python -m flask_psc_model.cli.check_container my-model --only examples,shutdown
       python -m flask_psc_model.cli.check_container --url http://localhost:8080
     """
+    from ..tools.conformance.checks import choose_checks
+    from ..tools.conformance.report import Report, write_junit
+    from ..tools.conformance.runner import Inspection
+    from ..tools.conformance.server_under_test import ModelCases
+    from ..tools.containers.container import ServerUnreachable
+    from ..tools.containers.engine import Engine, EngineError
+
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _exit_on_signal)
     try:
@@ -119,7 +123,9 @@ def main(
         if url:
             inspection.inspect_server(url)
         else:
-            inspection.inspect_image(_find_engine(engine), image or "")
+            container_engine = Engine(engine)
+            container_engine.check()
+            inspection.inspect_image(container_engine, image or "")
         report.conclude()
         if junit_path:
             write_junit(report, junit_path)
@@ -132,12 +138,6 @@ def main(
         click.echo("interrupted: what was started is removed", err=True)
         sys.exit(128 + signal.SIGINT)
     sys.exit(1 if report.has_failed() else 0)
-
-
-def _find_engine(command: str) -> Engine:
-    engine = Engine(command)
-    engine.check()
-    return engine
 
 
 def _split(names: Sequence[str]) -> Sequence[str]:

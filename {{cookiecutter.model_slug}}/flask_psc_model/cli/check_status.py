@@ -6,7 +6,7 @@ import sys
 import click
 
 from ..client import Client
-from ..limits import Limits
+from ..model.spec import Limits
 
 #: Seconds that an answer may take beyond the loading of the model.
 ANSWER_SECONDS = 5

@@ -2,16 +2,18 @@
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from ..checklist.point import Point
-from ..checklist.points import POINTS
-from ..checklist.schema import CannotValidate, import_jsonschema
-from ..metadata import find_metadata
+from ..model.metadata import find_metadata
+from . import ToolCommand
+
+if TYPE_CHECKING:
+    from ..tools.checklist.point import Point
 
 
-@click.command()
+@click.command(cls=ToolCommand)
 def main() -> None:
     """Check what is left to do before the model is ready.
 
@@ -23,6 +25,9 @@ def main() -> None:
     Example:
       python -m flask_psc_model.cli.checklist
     """
+    from ..tools.checklist.metadata import CannotValidate, import_jsonschema
+    from ..tools.checklist.points import POINTS
+
     try:
         folder = os.path.dirname(find_metadata(os.getcwd()))
         import_jsonschema()
@@ -36,7 +41,7 @@ def main() -> None:
     click.echo("\nAll points are ticked.")
 
 
-def _tick(point: Point, folder: str) -> bool:
+def _tick(point: "Point", folder: str) -> bool:
     if point.doing:
         click.echo("({})".format(point.doing), err=True)
     problems = point.list_problems(folder)

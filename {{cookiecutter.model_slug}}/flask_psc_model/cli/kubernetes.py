@@ -1,30 +1,13 @@
 """Print what Kubernetes has to be told to run the model."""
 
-import os
-import posixpath
 import sys
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Optional, Sequence
 
 import click
 from click.core import ParameterSource
 
-from ..container import MOUNT_POINT
-from ..limits import Limits
-from ..manifests.autoscaler import make_autoscaler
-from ..manifests.deployment import make_deployment
-from ..manifests.disruption_budget import make_disruption_budget
-from ..manifests.indexed_job import make_indexed_job
-from ..manifests.names import (
-    MAX_SHARDS,
-    check_claim,
-    check_name,
-    check_namespace,
-    make_name,
-)
-from ..manifests.service import make_service
-from ..manifests.text import write_manifests
-from ..manifests.workload import Workload
-from ..metadata import Metadata, find_metadata, load_metadata
+from ..bulk.shard import MAX_SHARDS
+from . import ToolCommand
 
 #: The options that only one kind of output has.
 SERVER_OPTIONS = ("replicas", "max_replicas", "port")
@@ -34,47 +17,45 @@ JOB_OPTIONS = ("shards", "inputs", "outputs")
 GROWTH = 4
 
 
-def _checked_by(check: Callable[[str], str]) -> Any:
-    def callback(
-        context: click.Context, parameter: click.Parameter, text: Optional[str]
-    ) -> Optional[str]:
-        try:
-            return None if text is None else check(text)
-        except ValueError as error:
-            raise click.BadParameter(str(error)) from error
+def _check(
+    context: click.Context, parameter: click.Parameter, text: Optional[str]
+) -> Optional[str]:
+    from ..tools.kubernetes import names
 
-    return callback
+    checks = {
+        "image": names.check_image,
+        "name": names.check_name,
+        "namespace": names.check_namespace,
+        "claim": names.check_claim,
+    }
+    try:
+        return None if text is None else checks[str(parameter.name)](text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
-def _check_image(text: str) -> str:
-    if not text or text.split() != [text]:
-        raise ValueError("{!r} is not the name of an image".format(text))
-    return text
-
-
-@click.command()
+@click.command(cls=ToolCommand)
 @click.option(
     "--image",
     required=True,
-    callback=_checked_by(_check_image),
+    callback=_check,
     help="The image, with its registry and its tag.",
 )
 @click.option(
     "--name",
-    callback=_checked_by(check_name),
+    callback=_check,
     help="The name of every object; made of the name in model.yaml by default.",
 )
 @click.option(
     "--namespace",
-    callback=_checked_by(check_namespace),
+    callback=_check,
     help="The namespace of every object; that of kubectl by default.",
 )
 @click.option(
     "--claim",
-    callback=_checked_by(check_claim),
-    help="The PersistentVolumeClaim that is mounted at {}; by default that is a folder"
-    " of each pod. Pods on several nodes need the access mode"
-    " ReadWriteMany.".format(MOUNT_POINT),
+    callback=_check,
+    help="The PersistentVolumeClaim that is mounted at /data; by default that is a folder"
+    " of each pod. Pods on several nodes need the access mode ReadWriteMany.",
 )
 @click.option(
     "--port",
@@ -146,6 +127,9 @@ def main(
       python -m flask_psc_model.cli.kubernetes --image my-model:1.0.0 --claim jobs \\
           --job --shards 8 | kubectl apply -f -
     """
+    from ..tools.kubernetes.manifests import make_job, make_server, write_manifests
+    from ..tools.kubernetes.workload import Workload
+
     _refuse(context, SERVER_OPTIONS if job else JOB_OPTIONS, job)
     if job and claim is None:
         raise click.UsageError("--job needs --claim: the jobs have to be somewhere")
@@ -153,20 +137,18 @@ def main(
     if most < replicas:
         raise click.UsageError("--max-replicas is less than --replicas")
     try:
-        workload = _read_workload(image, name, namespace, claim)
+        workload = Workload.read(image, name, namespace, claim)
         if job:
-            manifests = [
-                make_indexed_job(workload, _locate(inputs), _locate(outputs), shards)
-            ]
+            manifests = make_job(workload, inputs, outputs, shards)
         else:
-            manifests = _make_server(workload, port, replicas, most)
+            manifests = make_server(workload, port, replicas, most)
     except (OSError, ValueError) as error:
         click.echo("error: {}".format(" ".join(str(error).split())), err=True)
         sys.exit(1)
     if claim is None:
         click.echo(
-            "note: without --claim, {} is a folder of each pod, empty at first and gone"
-            " with the pod".format(MOUNT_POINT),
+            "note: without --claim, /data is a folder of each pod, empty at first and"
+            " gone with the pod",
             err=True,
         )
     click.echo(write_manifests(manifests), nl=False)
@@ -180,43 +162,6 @@ def _refuse(context: click.Context, options: Sequence[str], job: bool) -> None:
                     option.replace("_", "-"), "cannot go with" if job else "goes with"
                 )
             )
-
-
-def _read_workload(
-    image: str, name: Optional[str], namespace: Optional[str], claim: Optional[str]
-) -> Workload:
-    path = find_metadata(os.getcwd())
-    metadata = load_metadata(path)
-    return Workload(
-        name or _make_name(metadata, path),
-        image,
-        Limits.load(path),
-        version=str(metadata.get("version") or ""),
-        namespace=namespace,
-        claim=claim,
-    )
-
-
-def _make_name(metadata: Metadata, path: str) -> str:
-    try:
-        return make_name(str(metadata.get("name") or ""))
-    except ValueError as error:
-        raise ValueError("{}: name: {}; give --name".format(path, error)) from error
-
-
-def _locate(folder: str) -> str:
-    return posixpath.join(MOUNT_POINT, folder)
-
-
-def _make_server(
-    workload: Workload, port: int, replicas: int, max_replicas: int
-) -> List[Dict[str, Any]]:
-    return [
-        make_deployment(workload, port),
-        make_service(workload, port),
-        make_autoscaler(workload, replicas, max_replicas),
-        make_disruption_budget(workload),
-    ]
 
 
 if __name__ == "__main__":

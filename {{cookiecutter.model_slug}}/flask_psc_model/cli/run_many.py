@@ -7,20 +7,20 @@ from typing import List, Optional, Sequence
 
 import click
 
-from ..app import ModelApp
 from ..bulk.failures import Failures
-from ..bulk.interruption import Interruption
 from ..bulk.jobs import FolderJob, list_jobs
-from ..bulk.machines import Machines, Unusable
+from ..bulk.local_backend import Machines, Unusable
 from ..bulk.progress import Progress
 from ..bulk.ray_cluster import RayCluster
 from ..bulk.run import BulkRun
 from ..bulk.shard import Shard
+from ..bulk.stop_signals import Interruption
 from ..bulk.workers import Model
-from ..limits import Limits, find_model_metadata
-from ..loading import describe, to_path
 from ..logs import configure_logging
-from ..metadata import load_metadata
+from ..model.loading import describe, to_path
+from ..model.metadata import load_metadata
+from ..model.spec import Limits, find_model_metadata
+from ..server.app import ModelApp
 
 
 @click.command()

@@ -5,7 +5,7 @@ from typing import Any, List, Optional
 
 import click
 
-from ..loading import as_list, describe
+from ..model.loading import as_list, describe
 
 
 def main(factory: Any, args: Optional[List[str]] = None) -> None:

@@ -1,0 +1,116 @@
+"""Running a model on one job, in whichever process the model lives."""
+
+import logging
+import os
+import stat
+from typing import Any, List, Optional
+
+from ..errors import ApiError, InvalidInput, InvalidJob, ModelFailed
+from ..model.loading import as_list, describe
+from ..model.spec import Limits
+from .job import Job
+from .outcome import Outcome
+from .outputs import Outputs
+
+log = logging.getLogger(__name__)
+
+
+def answer_job(model: Any, job: Job, limits: Limits) -> Outcome:
+    """Run the model on a job and say what came of it.
+
+    A failure's message is in the outcome, its traceback in the log.
+    """
+    try:
+        execute(model, job, limits)
+    except ApiError as error:
+        if error.status_code >= 500:
+            log.error("the job failed", exc_info=error.__cause__ or error)
+        return Outcome.of(error)
+    except Exception as error:
+        log.exception("the job failed")
+        return Outcome(500, "unexpected error: {}".format(describe(error)))
+    return Outcome(200, "the outputs are in {}".format(job.output_folder))
+
+
+def execute(model: Any, job: Job, limits: Limits) -> None:
+    """Check the inputs, run the model and publish its outputs.
+
+    Raises:
+        InvalidJob: a file cannot be found, read or written.
+        InvalidInput: the model refused the input, or the input is larger than
+            `model.yaml` allows.
+        ModelFailed: the model broke, or left an output unwritten.
+    """
+    input_names = as_list(model.input_filenames)
+    inputs = job.find_inputs(input_names)
+    output_names = as_list(model.output_filenames)
+    with Outputs(job.output_folder, output_names) as outputs:
+        try:
+            model.run(*inputs + outputs.paths)
+        except (Exception, SystemExit) as error:
+            failure = _translate(error, model, inputs + outputs.paths)
+            # the client knows its own output folder, not where the model wrote
+            failure.message = failure.message.replace(
+                outputs.staging_folder, outputs.folder
+            )
+            raise failure from error
+        # only now: a model may have a check of its own, with a better message
+        for name, path in zip(input_names, inputs):
+            _check_size(name, path, limits)
+        outputs.publish()
+    for name in output_names:
+        _report_size(name, os.path.join(job.output_folder, name), limits)
+
+
+def _translate(error: BaseException, model: Any, paths: List[str]) -> ApiError:
+    if isinstance(error, model.validation_exception_class):
+        return InvalidInput(str(error).strip() or "the model refused the input")
+    if isinstance(error, model.io_exception_class) and _is_about(error, paths):
+        return InvalidJob(describe(error))
+    return ModelFailed("the model failed: {}".format(describe(error)))
+
+
+def _is_about(error: BaseException, paths: List[str]) -> bool:
+    named = (getattr(error, "filename", None), getattr(error, "filename2", None))
+    wanted = {os.path.realpath(path) for path in paths}
+    return any(
+        os.path.realpath(name) in wanted
+        for name in named
+        if isinstance(name, (str, os.PathLike))
+    )
+
+
+def _check_size(name: str, path: str, limits: Limits) -> None:
+    limit = limits.input_sizes.get(name)
+    size = _find_excessive_size(path, limit)
+    if size is not None:
+        raise InvalidInput(
+            "{} has {} bytes, and model.yaml allows at most {}"
+            " (inputs.{}.maxSize)".format(name, size, limit, name)
+        )
+
+
+def _report_size(name: str, path: str, limits: Limits) -> None:
+    limit = limits.output_sizes.get(name)
+    size = _find_excessive_size(path, limit)
+    if size is not None:
+        log.warning(
+            "the output %s has %s bytes, and model.yaml promises at most %s"
+            " (outputs.%s.maxSize)",
+            name,
+            size,
+            limit,
+            name,
+        )
+
+
+def _find_excessive_size(path: str, limit: Optional[int]) -> Optional[int]:
+    """Return the size of a file that is larger than its limit allows."""
+    if limit is None:
+        return None
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    is_larger = stat.S_ISREG(status.st_mode) and status.st_size > limit
+    return status.st_size if is_larger else None

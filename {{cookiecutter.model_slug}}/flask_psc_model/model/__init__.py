@@ -1,0 +1,1 @@
+"""The model: its interface, how it is loaded, and what `model.yaml` says of it."""

@@ -1,0 +1,1 @@
+"""The HTTP API: the Flask app, and Gunicorn below it."""

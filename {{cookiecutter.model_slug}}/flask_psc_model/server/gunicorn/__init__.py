@@ -1,0 +1,69 @@
+"""Gunicorn's settings for a model, all of them from one function.
+
+A repository's `gunicorn.conf.py` calls `settings`; what that file sets below the call wins.
+A hook of its own runs after the server's own hook of that name (see `hooks`).
+"""
+
+import os
+import sys
+from typing import Any, Dict
+
+from ...logs import make_logging_config
+from ...model.spec import Limits
+from ...workers.devices import count_processes
+from ..tempdir import find_writable_folder
+
+#: Threads of the web process: each answers one request at a time.
+THREADS = 256
+
+#: Seconds that an idle connection stays open for its client's next request.
+KEEPALIVE = 75
+
+#: Seconds after which a web process that hangs as a whole is killed. A long run does not
+#: count: the web process answers beside it.
+HEARTBEAT_TIMEOUT = 30
+
+#: Seconds that a shutdown may take beyond the time limit of the job that still runs.
+SHUTDOWN_MARGIN = 5
+
+
+def settings(path: str) -> Dict[str, Any]:
+    """Return Gunicorn's settings and hooks for the repository of a configuration file.
+
+    Sets `TMPDIR` for this process and those it starts, since a container's root file
+    system may be read-only. A wrong setting ends the process with one line.
+
+    Args:
+        path: the configuration file, `__file__` in it; `model.yaml` is beside it or in a
+            folder above.
+
+    Returns:
+        Values by the names of https://docs.gunicorn.org/en/stable/settings.html.
+    """
+    # they need Linux; unittest imports this package, wherever it runs
+    from . import hooks
+
+    try:
+        limits = Limits.load(path)
+        logging_config = make_logging_config()
+        tempdir = find_writable_folder()
+        count_processes()
+    except (OSError, ValueError) as error:
+        sys.exit("error: {}".format(error))
+    os.environ["TMPDIR"] = tempdir
+    host = os.environ.get("PSC_MODEL_HOST") or "0.0.0.0"
+    port = os.environ.get("PSC_MODEL_PORT") or "8080"
+    return dict(
+        hooks.HOOKS,
+        bind="{}:{}".format(host, port),
+        workers=1,
+        worker_class="flask_psc_model.server.gunicorn.worker.WebWorker",
+        logger_class="flask_psc_model.server.gunicorn.log.GunicornLog",
+        threads=THREADS,
+        keepalive=KEEPALIVE,
+        timeout=HEARTBEAT_TIMEOUT,
+        graceful_timeout=int(limits.run_timeout) + SHUTDOWN_MARGIN,
+        logconfig_dict=logging_config,
+        worker_tmp_dir=tempdir,
+        control_socket_disable=True,
+    )

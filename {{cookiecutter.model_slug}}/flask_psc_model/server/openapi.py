@@ -1,0 +1,177 @@
+"""The description of the HTTP API, for tools: an OpenAPI document.
+
+The figures in it, such as the names of the input files, are those of `model.yaml`. The
+rest is the "HTTP API Specification" of the container specification.
+"""
+
+from typing import Any, Dict, List
+
+from ..model.metadata import Metadata
+from ..model.spec import Limits
+
+#: See https://spec.openapis.org/oas/v3.1.0.
+OPENAPI_VERSION = "3.1.0"
+
+RESPONSE_OBJECT = {
+    "type": "object",
+    "description": "What every route answers.",
+    "required": ["statusCode", "status", "message"],
+    "properties": {
+        "statusCode": {
+            "type": "integer",
+            "description": "The status code of HTTP.",
+            "minimum": 200,
+            "maximum": 599,
+        },
+        "status": {
+            "type": "string",
+            "description": "The standard phrase of the status code.",
+            "minLength": 1,
+        },
+        "message": {
+            "type": "string",
+            "description": "What was done, or what is wrong and what to do about it.",
+            "minLength": 1,
+        },
+    },
+    "additionalProperties": False,
+}
+
+JOB = {
+    "type": "object",
+    "description": "The job configuration object.",
+    "required": ["type", "input", "output"],
+    "properties": {
+        "type": {"const": "file", "description": "Reserved for future use."},
+        "input": {
+            "type": "string",
+            "description": "The path of a directory from which the model reads.",
+            "minLength": 1,
+        },
+        "output": {
+            "type": "string",
+            "description": "The path of the directory where the model writes; it is"
+            " made where it does not exist.",
+            "minLength": 1,
+        },
+    },
+}
+
+EXAMPLE_JOB = {"type": "file", "input": "/data/input", "output": "/data/output"}
+
+
+def describe_api(metadata: Metadata, limits: Limits) -> Dict[str, Any]:
+    """Return the OpenAPI document of a model's API.
+
+    Args:
+        metadata: the content of `model.yaml`, empty where there is none.
+        limits: those of the same file.
+    """
+    description = metadata.get("description")
+    summary = description.get("summary") if isinstance(description, dict) else None
+    return {
+        "openapi": OPENAPI_VERSION,
+        "info": {
+            "title": str(metadata.get("name") or "Model"),
+            "version": str(metadata.get("version") or "0"),
+            "description": str(summary or "A model behind the PSC container API."),
+        },
+        "paths": {
+            "/status": {"get": _describe_status(limits)},
+            "/run": {"post": _describe_run(metadata, limits)},
+            "/shutdown": {"post": _describe_shutdown()},
+        },
+        "components": {"schemas": {"Response": RESPONSE_OBJECT, "Job": JOB}},
+    }
+
+
+def _describe_status(limits: Limits) -> Dict[str, Any]:
+    return {
+        "operationId": "status",
+        "summary": "Tell whether the model is ready",
+        "description": "Loads the model first, where that is not done.",
+        "responses": _describe_responses(
+            {
+                200: "the model is ready to run",
+                500: "the model cannot be loaded, or is still loading after"
+                " {:g} s".format(limits.status_timeout),
+            }
+        ),
+    }
+
+
+def _describe_run(metadata: Metadata, limits: Limits) -> Dict[str, Any]:
+    inputs = _list_files(metadata.get("inputs"), "acceptedMediaTypes")
+    outputs = _list_files(metadata.get("outputs"), "mediaType")
+    description = "Jobs run one after another, each for at most {:g} s.".format(
+        limits.run_timeout
+    )
+    if inputs:
+        description += "\n\nThe input directory holds:\n\n" + "\n".join(inputs)
+    if outputs:
+        description += "\n\nThe output directory gets:\n\n" + "\n".join(outputs)
+    return {
+        "operationId": "run",
+        "summary": "Run the model on the files of a directory",
+        "description": description,
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": "#/components/schemas/Job"},
+                    "example": EXAMPLE_JOB,
+                }
+            },
+        },
+        "responses": _describe_responses(
+            {
+                200: "the outputs are in the output directory",
+                400: "the job is malformed, or a file does not exist or cannot be read"
+                " or written",
+                408: "the client stopped sending in the middle of the body",
+                413: "the body is too large for a job",
+                415: "the body is not JSON, and does not claim to be",
+                422: "the model cannot process the input; the message says why",
+                500: "the model broke, ran out of time, or cannot be loaded",
+            }
+        ),
+    }
+
+
+def _describe_shutdown() -> Dict[str, Any]:
+    return {
+        "operationId": "shutdown",
+        "summary": "Stop the server",
+        "description": "A running job may finish first.",
+        "responses": _describe_responses(
+            {202: "the server is shutting down", 500: "the server cannot be stopped"}
+        ),
+    }
+
+
+def _describe_responses(meanings: Dict[int, str]) -> Dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Response"}
+    content = {"application/json": {"schema": schema}}
+    return {
+        str(code): {"description": meaning, "content": content}
+        for code, meaning in meanings.items()
+    }
+
+
+def _list_files(files: Any, media_type_key: str) -> List[str]:
+    """Return a line of Markdown for each file of `inputs` or `outputs`."""
+    if not isinstance(files, dict):
+        return []
+    lines = []
+    for name, properties in files.items():
+        properties = properties if isinstance(properties, dict) else {}
+        media_types = properties.get(media_type_key) or ()
+        if isinstance(media_types, str):
+            media_types = (media_types,)
+        facts = [str(each) for each in media_types]
+        if "maxSize" in properties:
+            facts.append("at most {}".format(properties["maxSize"]))
+        lines.append(
+            "- `{}`{}".format(name, " ({})".format(", ".join(facts)) if facts else "")
+        )
+    return lines

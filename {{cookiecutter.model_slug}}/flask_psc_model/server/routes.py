@@ -1,0 +1,163 @@
+"""The routes of the container specification, two for tools, and errors as JSON."""
+
+import logging
+import time
+
+from flask import Blueprint, Response, current_app, g, jsonify, request
+from werkzeug.exceptions import ClientDisconnected, HTTPException
+
+from ..errors import ApiError, JobTooLarge, RequestTimeout
+from ..jobs.job import Job
+from ..logs import set_request_id
+from ..model.loading import describe, import_object
+from ..model.spec import Limits, load_model_metadata
+from ..version import __version__
+from ..workers.runner import Runner
+from .openapi import describe_api
+from .responses import MessageResponse
+
+MAX_JOB_BYTES = 1024 * 1024
+
+#: A body up to this size is read to its end before it is refused, since many clients
+#: do not look at an answer before they have sent everything.
+MAX_DRAINED_BYTES = 256 * 1024 * 1024
+
+#: What is asked again and again is no news in the log while all is well.
+POLLED = ("/status", "/metrics")
+
+api = Blueprint("psc_model", __name__)
+log = logging.getLogger(__name__)
+
+
+@api.route("/status", methods=["GET"], provide_automatic_options=False)
+def status() -> Response:
+    """Answer 200 when the model is loaded and ready, 500 when it cannot be loaded."""
+    outcome = _runner().load()
+    # a platform asks again and again: what is new goes into the log, with the version
+    if current_app.extensions.get("psc_status") != outcome:
+        current_app.extensions["psc_status"] = outcome
+        log.info("flask_psc_model %s: %s", __version__, outcome.message)
+    return MessageResponse(*outcome)
+
+
+@api.route("/run", methods=["POST"], provide_automatic_options=False)
+def run() -> Response:
+    """Run one job: read the input folder, write the output folder."""
+    return MessageResponse(*_runner().run(Job.parse(_read_body(), request.is_json)))
+
+
+@api.route("/shutdown", methods=["POST"], provide_automatic_options=False)
+def shutdown() -> Response:
+    """Ask the server to stop; it exits with code 0 once the running job is done."""
+    function = current_app.config["PSC_SHUTDOWN_FUNCTION"]
+    if isinstance(function, str):
+        function = import_object(function)
+    function()
+    return MessageResponse(202, "the server is shutting down")
+
+
+@api.route("/metrics", methods=["GET"], provide_automatic_options=False)
+def expose_metrics() -> Response:
+    """Answer what was counted and timed, in the text format of Prometheus."""
+    # its import takes time and memory, which only those who ask for it should pay
+    from .prometheus import write_metrics
+
+    text, content_type = write_metrics(_runner(), request.headers.get("Accept", ""))
+    return Response(text, content_type=content_type)
+
+
+@api.route("/openapi.json", methods=["GET"], provide_automatic_options=False)
+def openapi() -> Response:
+    """Answer the description of the three routes of the specification."""
+    factory = current_app.config["PSC_MODEL_FACTORY"]
+    metadata = load_model_metadata(factory)
+    return jsonify(describe_api(metadata, Limits.of_model(factory)))
+
+
+@api.before_app_request
+def begin_request() -> None:
+    """Give the request an id, for the log and the client."""
+    g.request_id = set_request_id(request.headers.get("X-Request-ID"))
+    g.started = time.monotonic()
+
+
+@api.after_app_request
+def end_request(response: Response) -> Response:
+    """Log the answer, and tell the client the id under which it stands in the log."""
+    response.headers["X-Request-ID"] = g.request_id
+    code = response.status_code
+    if request.endpoint == "psc_model.run":
+        _runner().measurements.jobs.add(str(code))
+    if code >= 400:
+        level = logging.ERROR if code >= 500 else logging.WARNING
+    else:
+        level = logging.DEBUG if request.path in POLLED else logging.INFO
+    if log.isEnabledFor(level):
+        log.log(
+            level,
+            "%s %s: %s after %.3f s: %s",
+            request.method,
+            request.path,
+            code,
+            time.monotonic() - g.started,
+            getattr(response, "message", ""),
+        )
+    return response
+
+
+@api.app_errorhandler(ApiError)
+def answer_api_error(error: ApiError) -> Response:
+    """Answer what is wrong with a job with its own status."""
+    return MessageResponse(error.status_code, error.message)
+
+
+@api.app_errorhandler(HTTPException)
+def answer_http_error(error: HTTPException) -> Response:
+    """Answer what Flask itself refuses, such as an unknown route, as JSON."""
+    response = MessageResponse(
+        error.code or 500,
+        "{} {}: {}".format(request.method, request.path, error.description),
+    )
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response
+
+
+@api.app_errorhandler(Exception)
+def answer_unexpected_error(error: Exception) -> Response:
+    """Answer anything else with 500; its traceback goes to the log."""
+    log.error("unexpected error", exc_info=error)
+    return MessageResponse(500, "unexpected error: {}".format(describe(error)))
+
+
+def _runner() -> Runner:
+    runner = current_app.extensions["psc_model"]
+    assert isinstance(runner, Runner)
+    return runner
+
+
+def _read_body() -> bytes:
+    """Read the body of the request, which is a job.
+
+    Raises:
+        JobTooLarge: it is too large for a job.
+        RequestTimeout: the client stopped sending.
+    """
+    try:
+        body = request.stream.read(MAX_JOB_BYTES + 1)
+        drained = len(body)
+        while drained > MAX_JOB_BYTES and drained < MAX_DRAINED_BYTES:
+            chunk = request.stream.read(MAX_JOB_BYTES)
+            if not chunk:
+                break
+            drained += len(chunk)
+    # besides the system, Gunicorn tells so of a chunked body that breaks off
+    except (OSError, ClientDisconnected) as error:
+        raise RequestTimeout("the body of the request did not arrive") from error
+    if len(body) > MAX_JOB_BYTES:
+        raise JobTooLarge(
+            "the body of the request is larger than {} bytes; a job holds only the"
+            " paths of two folders".format(MAX_JOB_BYTES)
+        )
+    return body

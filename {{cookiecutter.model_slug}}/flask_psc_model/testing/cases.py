@@ -1,0 +1,177 @@
+"""Test cases that are folders of files, in this process or over HTTP."""
+
+import os
+from typing import Any, List, Optional, Union
+
+from ..client import Client
+from ..model.cases import MESSAGE_FILENAME, Case, check_filenames, list_cases
+from ..model.loading import as_list, import_object
+from ..model.metadata import find_metadata
+from .app_case import AppTestCase, Data
+from .live_server import LiveServer
+
+
+class AutoAppTestCase(AppTestCase):
+    """A test case whose cases are folders of files.
+
+    In a case folder a file such as `input.txt` may stand as `input.txt`, as `input`,
+    or as the one file in a folder of either name. An input file that is missing is
+    left out of the job on purpose.
+
+    Attributes:
+        text_encoding: of the files that hold expected messages.
+        error_message_filename: the file that holds an expected message.
+        input_filenames: of the model; taken from its class by default.
+        output_filenames: of the model; taken from its class by default.
+    """
+
+    text_encoding = "utf-8"
+    error_message_filename = MESSAGE_FILENAME
+    input_filenames: Union[str, List[str], None] = None
+    output_filenames: Union[str, List[str], None] = None
+
+    # the two signatures are those that the tests of existing models use
+    def run_test_job(self, *inputs: Data) -> Any:  # type: ignore[override]
+        """Run one job in temporary folders.
+
+        Args:
+            inputs: the content of each input file, in the order of the model's
+                `input_filenames`; a file of content None is left out.
+
+        Returns:
+            The response, then the content of each output file in the order of the
+            model's `output_filenames`, None where there is no such file.
+        """
+        names = self._get_filenames("input_filenames")
+        if len(inputs) > len(names):
+            raise ValueError(
+                "there are {} inputs, and the model has {}: {}".format(
+                    len(inputs), len(names), ", ".join(names)
+                )
+            )
+        response, results = super().run_test_job(dict(zip(names, inputs)))
+        outputs = self._get_filenames("output_filenames")
+        return (response,) + tuple(results.get(name) for name in outputs)
+
+    def check_example_cases(self, folder: str) -> None:
+        """Check that every case below a folder runs and gives its expected outputs.
+
+        Args:
+            folder: holds one folder a case, with its input and output files.
+        """
+        for case in self._find_cases(folder):
+            with self.subTest(case=case.folder):
+                response, *actual = self.run_test_job(*self._read_inputs(case))
+                self.assertSuccessResponse(response)
+                expected = [
+                    self._read_expected(case, name)
+                    for name in self._get_filenames("output_filenames")
+                ]
+                self.check_results(*actual + expected)
+
+    def check_results(self, *results: Any) -> None:
+        """Check the outputs of one case; override it where equal bytes are too strict.
+
+        Args:
+            results: the content in bytes of each actual output file, then of each
+                expected one, both in the order of the model's `output_filenames`.
+        """
+        half = len(results) // 2
+        names = self._get_filenames("output_filenames")
+        for name, actual, expected in zip(names, results[:half], results[half:]):
+            self.assertEqual(actual, expected, "{} is not as expected".format(name))
+
+    def check_validation_error_cases(self, folder: str) -> None:
+        """Check that the model refuses every case below a folder with its message.
+
+        Args:
+            folder: holds one folder a case, with its input files and the file
+                `error_message_filename`.
+        """
+        for case in self._find_cases(folder):
+            with self.subTest(case=case.folder):
+                expected = self._read_expected(case, self.error_message_filename)
+                response = self.run_test_job(*self._read_inputs(case))[0]
+                self.assertValidationErrorResponse(response)
+                self.check_validation_error_message(
+                    response.get_json()["message"],
+                    expected.decode(self.text_encoding).strip(),
+                )
+
+    def check_validation_error_message(self, actual: str, expected: str) -> None:
+        """Check that a message contains the expected text; letter case is ignored."""
+        self.assertTrue(expected, "the expected message is blank, which anything has")
+        self.assertIn(expected.lower(), actual.lower())
+
+    def _find_cases(self, folder: str) -> List[Case]:
+        names = self._get_filenames("input_filenames")
+        names += self._get_filenames("output_filenames")
+        check_filenames(names, self.error_message_filename)
+        cases = list_cases(folder)
+        self.assertTrue(cases, "there are no case folders in {}".format(folder))
+        return cases
+
+    def _read_inputs(self, case: Case) -> List[Optional[bytes]]:
+        names = self._get_filenames("input_filenames")
+        inputs = case.read_inputs(names)
+        return [inputs[name] for name in names]
+
+    def _read_expected(self, case: Case, name: str) -> bytes:
+        try:
+            return case.read_expected(name)
+        except FileNotFoundError as error:
+            raise self.failureException(str(error)) from None
+
+    def _get_filenames(self, attribute: str) -> List[str]:
+        names = getattr(self, attribute)
+        if names is None:
+            factory = self.app.config["PSC_MODEL_FACTORY"]
+            if isinstance(factory, str):
+                factory = import_object(factory)
+            names = getattr(factory, attribute, None)
+        if not isinstance(names, (str, list, tuple)):
+            raise ValueError(
+                "the model's {0} are not known before it is made: set {0} in {1}".format(
+                    attribute, type(self).__name__
+                )
+            )
+        return as_list(names)
+
+
+class LiveAppTestCase(AutoAppTestCase):
+    """A test case that talks to the model's real server over HTTP.
+
+    The server of `entrypoint.sh` is started once for the class, on a free port.
+
+    Attributes:
+        server: the running server.
+    """
+
+    server: LiveServer
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        """Start the server."""
+        super().setUpClass()
+        cls.server = cls.make_server().__enter__()
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        """Stop the server."""
+        cls.server.stop()
+        super().tearDownClass()
+
+    @classmethod
+    def make_server(cls) -> LiveServer:
+        """Return the server to test; that of the working directory by default."""
+        return LiveServer(os.path.dirname(find_metadata(os.getcwd())))
+
+    @property
+    def client(self) -> Client:
+        """A client of the running server."""
+        return self.server.client
+
+    def _check_shutdown(self) -> None:
+        with self.make_server() as server:
+            self.assertAcceptedResponse(server.client.post("/shutdown"))
+            self.assertEqual(server.wait(), 0, "the exit code should be 0")

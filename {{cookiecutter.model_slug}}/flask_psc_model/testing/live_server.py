@@ -1,0 +1,157 @@
+"""A real server on this machine, for tests: the one that the container runs."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any, Dict, Optional, Sequence
+
+from ..client import Client
+from ..model.spec import Limits
+
+COMMAND = ("./entrypoint.sh",)
+
+#: Seconds that a server may take to listen; the model loads later.
+START_SECONDS = 60
+
+
+class ServerNotStarted(RuntimeError):
+    """A server does not listen; the message has its log.
+
+    Attributes:
+        problem: what is wrong, without the log.
+    """
+
+    def __init__(self, problem: str, log: str) -> None:
+        super().__init__("{}; its log:\n{}".format(problem, log))
+        self.problem = problem
+
+
+class LiveServer:
+    """A context manager that starts a model's server on a free port and stops it.
+
+    Attributes:
+        client: sends it requests.
+        process: its first process.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        command: Sequence[str] = COMMAND,
+        environment: Optional[Dict[str, str]] = None,
+    ) -> None:
+        """Choose the server.
+
+        Args:
+            folder: of the repository, where `model.yaml` is.
+            command: starts the server in that folder.
+            environment: variables to set for it.
+        """
+        self.folder = folder
+        self.command = list(command)
+        self.environment = dict(environment or {})
+        self.limits = Limits.load(folder)
+
+    def __enter__(self) -> "LiveServer":
+        self.start()
+        try:
+            self.wait_until_it_listens()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the server, without waiting for it to listen."""
+        self.port = find_free_port()
+        self.client = Client(
+            "http://127.0.0.1:{}".format(self.port),
+            timeout=self.limits.status_timeout + self.limits.run_timeout + 10,
+        )
+        self._log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            self.command,
+            cwd=self.folder,
+            env=self._make_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
+        )
+
+    def wait_until_it_listens(self) -> None:
+        """Wait until the server listens.
+
+        Raises:
+            ServerNotStarted: it has exited, or does not listen within `START_SECONDS`.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                time.sleep(0.02)
+        raise ServerNotStarted(
+            "the server {} {}".format(
+                " ".join(self.command),
+                "does not listen"
+                if self.process.returncode is None
+                else "exited with code {}".format(self.process.returncode),
+            ),
+            self.read_log(),
+        )
+
+    def stop(self) -> int:
+        """Stop the server and return its exit code.
+
+        A server that does not stop by itself is killed, with all it has started.
+        """
+        try:
+            if self.process.poll() is None:
+                self.process.send_signal(signal.SIGTERM)
+            return self.wait()
+        finally:
+            self._log.close()
+
+    def wait(self) -> int:
+        """Wait until the server has exited, and return its exit code."""
+        try:
+            return self.process.wait(timeout=self.limits.run_timeout + 10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            return self.process.wait()
+
+    def read_log(self) -> str:
+        """Return what the server has written to its output so far."""
+        # the server shares the position in the file, which has to stay at its end
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), size, 0).decode("utf-8", "replace")
+
+    def _make_environment(self) -> Dict[str, str]:
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("PSC_MODEL_")
+        }
+        # the entry point calls `python`, which should be the one that runs this
+        search_path = [os.path.dirname(sys.executable), environment.get("PATH", "")]
+        environment["PATH"] = os.pathsep.join(filter(None, search_path))
+        environment["PSC_MODEL_HOST"] = "127.0.0.1"
+        environment["PSC_MODEL_PORT"] = str(self.port)
+        environment.update(self.environment)
+        return environment
+
+
+def find_free_port() -> int:
+    """Return a port of 127.0.0.1 on which nobody listens now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

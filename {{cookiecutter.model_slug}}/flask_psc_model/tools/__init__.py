@@ -1,0 +1,1 @@
+"""Commands for a developer's machine; a vendored image leaves this package out."""

@@ -1,0 +1,85 @@
+"""What is left of the example that the template ships."""
+
+import os
+from typing import Any, Iterator, Tuple
+
+from ...model.metadata import load_metadata
+from .point import Problem
+
+#: The texts of the example's `model.yaml`, each on one line. They are about the example
+#: or stand for an answer that was not given, so that no model of a user's has them.
+TEXTS = (
+    "Your Name",
+    "Names the CSS colours nearest to a colour given in hexadecimal digits.",
+    "Reads one colour and answers the names of the nearest colours of CSS, with a score"
+    " each.",
+    "## Overview The distance between two colours is the Euclidean distance in RGB. ##"
+    " Training Nothing is trained: the names are those of CSS Color Module Level 4. ##"
+    " Validation The cases in `tests/data/examples`.",
+    "Every named colour is its own nearest colour.",
+    "0.1.0 - The example of the template.",
+    "Share of the named colours of CSS that are named right.",
+    "One colour of three or six hexadecimal digits, with or without `#`, such as"
+    " `ffaa00`, `#ffaa00` or `fa0`.",
+    "The nearest colour names under `predictions`, nearest first, each with its `name`"
+    " and a `score` from 0 to 1.",
+)
+
+#: What the example's Python files hold, whatever the framework.
+CODE_MARK = "CSS_COLORS"
+
+#: Folders that hold no code of the model.
+OTHER_FOLDERS = ("flask_psc_model", "node_modules", "tests")
+
+
+def find_texts(folder: str) -> Iterator[Problem]:
+    """Yield the texts of `model.yaml` that are blank or still those of the example."""
+    metadata = load_metadata(os.path.join(folder, "model.yaml"))
+    for key, text in list_texts(metadata):
+        if not text:
+            yield Problem("model.yaml, " + key, "is blank: fill it in")
+        elif text in TEXTS:
+            yield Problem(
+                "model.yaml, " + key, "is still the example's: write your own"
+            )
+
+
+def find_code(folder: str) -> Iterator[Problem]:
+    """Yield the Python files that hold code of the example."""
+    for path in _list_python_files(folder):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            if CODE_MARK in file.read():
+                yield Problem(
+                    os.path.relpath(path, folder),
+                    "still has the example, by its {}: put your model in its"
+                    " place".format(CODE_MARK),
+                )
+
+
+def list_texts(value: Any, key: str = "") -> Iterator[Tuple[str, str]]:
+    """Yield the key and the text of each text in metadata, its white space collapsed."""
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, tuple):
+        items = list(enumerate(value))
+    else:
+        items = []
+    for name, item in items:
+        yield from list_texts(item, "{}.{}".format(key, name) if key else str(name))
+    if isinstance(value, str):
+        yield key, " ".join(value.split())
+
+
+def _list_python_files(folder: str) -> Iterator[str]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [
+            name
+            for name in sorted(folders)
+            if name[0] != "."
+            and name not in OTHER_FOLDERS
+            # a virtual environment
+            and not os.path.exists(os.path.join(parent, name, "pyvenv.cfg"))
+        ]
+        for name in sorted(names):
+            if name.endswith(".py"):
+                yield os.path.join(parent, name)

@@ -1,0 +1,207 @@
+"""What the Dockerfile brings into the image: modules, files and pinned packages."""
+
+import ast
+import json
+import os
+import re
+from typing import Dict, Iterator, List, Pattern
+
+from .point import Problem
+
+DOCKERFILE = "Dockerfile"
+IGNORE_FILE = ".dockerignore"
+
+#: What the server reads beside the modules that it imports.
+OTHER_FILES = ("entrypoint.sh", "model.yaml")
+
+
+def find_left_out(folder: str) -> Iterator[Problem]:
+    """Yield what the server needs and does not find in the image."""
+    needed = find_imported_files(folder)
+    for name in OTHER_FILES:
+        needed[name] = "the server"
+    copied = list_copied(_read(os.path.join(folder, DOCKERFILE)))
+    ignore_file = os.path.join(folder, IGNORE_FILE)
+    ignored = list_ignored(_read(ignore_file)) if os.path.exists(ignore_file) else []
+    told = set()
+    for name, importer in sorted(needed.items()):
+        top = name.split("/")[0] + ("/" if "/" in name else "")
+        if not any(_matches(pattern, name) for pattern in copied):
+            problem = Problem(
+                DOCKERFILE,
+                "does not copy {}, which {} needs: add COPY {} {}".format(
+                    name, importer, top, top if top.endswith("/") else "./"
+                ),
+            )
+        elif is_ignored(name, ignored):
+            problem = Problem(
+                IGNORE_FILE,
+                "leaves out {}, which {} needs: add !{}".format(name, importer, top),
+            )
+        else:
+            continue
+        # one line of the file does for all files of a folder
+        if (problem.where, top) not in told:
+            told.add((problem.where, top))
+            yield problem
+
+
+def list_copied(text: str) -> List[str]:
+    """Return the paths that a Dockerfile copies from the folder that it stands in."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    joined = re.sub(r"\\[ \t]*\n", " ", "\n".join(lines))
+    paths = []
+    for line in joined.splitlines():
+        match = re.match(r"\s*(?:COPY|ADD)\s+((?:--\S+\s+)*)(.*)", line, re.IGNORECASE)
+        # another stage's files are none of the folder
+        if match and "--from=" not in match.group(1):
+            paths += _split(match.group(2))[:-1]
+    return paths
+
+
+def list_ignored(text: str) -> List[str]:
+    """Return the patterns of a `.dockerignore`, in their order."""
+    lines = [line.strip() for line in text.splitlines()]
+    return [line for line in lines if line and line[0] != "#"]
+
+
+def is_ignored(name: str, patterns: List[str]) -> bool:
+    """Tell whether a file is left out; the last pattern that matches it decides."""
+    ignored = False
+    for pattern in patterns:
+        keeps = pattern.startswith("!")
+        if _matches(pattern[1:] if keeps else pattern, name):
+            ignored = not keeps
+    return ignored
+
+
+def _split(arguments: str) -> List[str]:
+    if arguments.startswith("["):
+        try:
+            return [str(each) for each in json.loads(arguments)]
+        except ValueError:
+            return []
+    return arguments.split()
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """Tell whether a pattern matches a file, or a folder that it is in."""
+    # both begin at the folder, and may say so
+    path = os.path.normpath(pattern.strip("/")).replace(os.sep, "/")
+    if path == ".":
+        return True
+    return bool(re.fullmatch(_translate(path) + "(?:/.*)?", name))
+
+
+def _translate(pattern: str) -> str:
+    """Turn a pattern into a regular expression: `*` ends at a slash, `**` does not."""
+    signs = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[[^\]]+\])", pattern)
+    return "".join(
+        signs.get(part, part if part[:1] == "[" else re.escape(part)) for part in parts
+    )
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+#: Where the server begins.
+ROOTS = ("app.py", "gunicorn.conf.py")
+
+#: It is one whole, of which nothing is left out.
+RUNTIME = "flask_psc_model"
+
+#: A path such as `model_lib.model.MyModel`, by which `create_app` imports the model.
+_DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(?:[.:][A-Za-z_]\w*)+")
+
+
+def find_imported_files(folder: str) -> Dict[str, str]:
+    """Find the files of a repository that its server imports.
+
+    Returns:
+        The name of each file below the folder, with `/`, and of the file that imports
+        it; `ROOTS` import themselves.
+
+    Raises:
+        ValueError: a file is not Python.
+    """
+    found = {name: name for name in ROOTS if os.path.isfile(os.path.join(folder, name))}
+    left = list(found)
+    while left:
+        importer = left.pop()
+        for module in _list_modules(folder, importer):
+            for name in _find_files(folder, module):
+                if name not in found:
+                    found[name] = importer
+                    if not name.startswith(RUNTIME):
+                        left.append(name)
+    return found
+
+
+def _list_modules(folder: str, name: str) -> Iterator[List[str]]:
+    """Yield the path of each name that a file imports, modules and what is in them."""
+    with open(os.path.join(folder, name), "rb") as file:
+        try:
+            tree = ast.parse(file.read())
+        except (SyntaxError, ValueError) as error:
+            raise ValueError("{} is not Python: {}".format(name, error)) from error
+    package = name.split("/")[:-1]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name.split(".")
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            base += node.module.split(".") if node.module else []
+            for alias in node.names:
+                yield base + [alias.name]
+        elif name in ROOTS:
+            text = _read_text(node)
+            if _DOTTED_PATH.fullmatch(text):
+                yield re.split("[.:]", text)
+
+
+def _read_text(node: ast.AST) -> str:
+    # before Python 3.8 a text has a class of its own
+    value = getattr(node, "s" if type(node).__name__ == "Str" else "value", None)
+    return value if isinstance(value, str) else ""
+
+
+def _find_files(folder: str, path: List[str]) -> Iterator[str]:
+    """Yield the files of a dotted path: its packages, and its module."""
+    for depth in range(1, len(path) + 1):
+        stem = "/".join(path[:depth])
+        for name in (stem + ".py", stem + "/__init__.py"):
+            if os.path.isfile(os.path.join(folder, name)):
+                yield name
+
+
+WANTED = "requirements.in"
+PINNED = "requirements.txt"
+
+#: The name of a package at the start of a line, with its extras.
+_NAME = re.compile(r"^([A-Za-z0-9][\w.-]*)", re.MULTILINE)
+_PIN = re.compile(
+    r"^([A-Za-z0-9][\w.-]*)(?:\s*\[[^\]]*\])?\s*(?:===?|@)\s*\S", re.MULTILINE
+)
+
+
+def find_unpinned(folder: str) -> Iterator[Problem]:
+    """Yield the requirements that are not pinned."""
+    pinned = _read_names(os.path.join(folder, PINNED), _PIN)
+    for name in _read_names(os.path.join(folder, WANTED), _NAME):
+        if name not in pinned:
+            yield Problem(
+                PINNED,
+                "has no pin of {}, which {} asks for: pip install pip-tools &&"
+                " pip-compile {}".format(name, WANTED, WANTED),
+            )
+
+
+def _read_names(path: str, pattern: Pattern[str]) -> List[str]:
+    """Return the names in a file, as the package index compares them."""
+    with open(path, encoding="utf-8") as file:
+        names = pattern.findall(file.read())
+    return [re.sub(r"[-_.]+", "-", name).lower() for name in names]

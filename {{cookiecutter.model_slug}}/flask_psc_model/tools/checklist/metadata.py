@@ -1,0 +1,137 @@
+"""Whether `model.yaml` follows its schema, and its figures were measured."""
+
+import json
+import os
+from importlib import import_module
+from typing import Any, Dict, Iterator, List, Tuple
+
+from ...model.metadata import load_metadata
+from ...model.spec import Limits
+from ..measurement.record import FILENAME as RECORD
+from ..measurement.record import Record
+from .point import Problem
+
+SCHEMA = "model.schema.json"
+
+
+class CannotValidate(Exception):
+    """The package `jsonschema` is missing; the message says how to get it."""
+
+
+def import_jsonschema() -> Any:
+    """Return the package that validates.
+
+    It is no part of the image, so that it is imported only when it is needed.
+
+    Raises:
+        CannotValidate: it is not installed.
+    """
+    try:
+        return import_module("jsonschema")
+    except ImportError as error:
+        raise CannotValidate(
+            "the package jsonschema is not installed: pip install -r"
+            " requirements-dev.txt"
+        ) from error
+
+
+def find_schema_problems(folder: str) -> Iterator[Problem]:
+    """Yield where `model.yaml` does not follow the schema, or cannot be read."""
+    metadata = load_metadata(os.path.join(folder, "model.yaml"))
+    with open(os.path.join(folder, SCHEMA), encoding="utf-8") as file:
+        schema = json.load(file)
+    problems = list(_validate(_to_plain(metadata), schema))
+    yield from problems
+    if not problems:
+        # what the server itself would refuse
+        Limits(metadata)
+
+
+def _validate(content: Any, schema: Dict[str, Any]) -> Iterator[Problem]:
+    validator = import_jsonschema().Draft7Validator(schema)
+    seen = set()
+    for error in sorted(validator.iter_errors(content), key=_get_position):
+        path = list(error.absolute_path)
+        for problem in _describe(error, path):
+            if str(problem) not in seen:
+                seen.add(str(problem))
+                yield problem
+
+
+def _describe(error: Any, path: List[Any]) -> Iterator[Problem]:
+    if error.validator != "required":
+        shown = "blank" if error.instance in (None, "") else repr(error.instance)
+        yield _make_problem(path, "is " + shown, error.schema)
+        return
+    # there is one error for each key that is missing, and none names it
+    for key in error.validator_value:
+        if key not in error.instance:
+            yield _make_problem(
+                path + [key], "is missing", error.schema["properties"][key]
+            )
+
+
+def _make_problem(path: List[Any], problem: str, schema: Dict[str, Any]) -> Problem:
+    where = ".".join(map(str, path))
+    return Problem(
+        "model.yaml, " + where if where else "model.yaml",
+        "{}; it should be this: {}".format(problem, schema["description"]),
+    )
+
+
+def _get_position(error: Any) -> Tuple[str, ...]:
+    return tuple(map(str, error.absolute_path))
+
+
+def _to_plain(value: Any) -> Any:
+    """Turn frozen metadata into what JSON has."""
+    if isinstance(value, dict):
+        return {key: _to_plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_to_plain(item) for item in value]
+    return value
+
+
+COMMAND = "python -m flask_psc_model.cli.measure IMAGE --write"
+
+
+def find_unmeasured(folder: str) -> Iterator[Problem]:
+    """Yield what was not measured, or is less than what was."""
+    path = os.path.join(folder, "model.yaml")
+    metadata = load_metadata(path)
+    try:
+        record = Record.load(folder)
+    except FileNotFoundError:
+        yield Problem(
+            "model.yaml, resources and timeout",
+            "are not measured: build the image, and run " + COMMAND,
+        )
+        return
+    except ValueError as error:
+        yield Problem(RECORD, "is {}: run {}".format(error, COMMAND))
+        return
+    version = str(metadata.get("version"))
+    if version != record.version:
+        yield Problem(
+            "model.yaml, version",
+            "is {}, and version {} was measured: run {}".format(
+                version, record.version, COMMAND
+            ),
+        )
+    yield from _find_too_little(Limits(metadata), record)
+
+
+def _find_too_little(limits: Limits, record: Record) -> Iterator[Problem]:
+    measured = {
+        "resources.memory.size": (limits.memory or 0, record.peak_memory, "bytes"),
+        "timeout.status": (limits.status_timeout, record.load_seconds, "seconds"),
+        "timeout.run": (limits.run_timeout, record.run_seconds, "seconds"),
+    }
+    for key, (allowed, used, unit) in measured.items():
+        if allowed < used:
+            yield Problem(
+                "model.yaml, " + key,
+                "allows {:g} {}, and {:g} were measured: raise it".format(
+                    allowed, unit, used
+                ),
+            )

@@ -1,0 +1,67 @@
+"""The test cases, and the tests that run them."""
+
+import os
+import re
+import subprocess
+import sys
+from typing import Iterator
+
+from ...model.cases import list_cases
+from .point import Problem
+
+DATA = "tests/data"
+COMMAND = "python -m unittest"
+
+#: What each folder of cases needs beside the input files.
+KINDS = {
+    "examples": "the expected outputs",
+    "validation-error": "the expected text of the error in message.txt",
+}
+
+#: As many failures as a person reads at once.
+SHOWN = 5
+
+_FAILURE = re.compile(r"^(?:FAIL|ERROR): .*", re.MULTILINE)
+
+
+def find_failures(folder: str) -> Iterator[Problem]:
+    """Yield which cases are missing; where none is, run the tests and yield what fails."""
+    missing = list(_find_missing(folder))
+    yield from missing
+    if not missing:
+        yield from _run_tests(folder)
+
+
+def _find_missing(folder: str) -> Iterator[Problem]:
+    for kind, needed in KINDS.items():
+        path = os.path.join(folder, DATA, kind)
+        if not os.path.isdir(path) or not list_cases(path):
+            yield Problem(
+                "{}/{}".format(DATA, kind),
+                "has no case: add a folder with the input files and {}".format(needed),
+            )
+
+
+def _run_tests(folder: str) -> Iterator[Problem]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "unittest"],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+    output = process.communicate()[0]
+    failures = _FAILURE.findall(output)
+    for failure in failures[:SHOWN]:
+        yield Problem("tests", "{} (run {})".format(failure, COMMAND))
+    if len(failures) > SHOWN:
+        rest = len(failures) - SHOWN
+        yield Problem("tests", "{} more fail (run {})".format(rest, COMMAND))
+    # none at all is a success before Python 3.12, and exit code 5 from then on
+    elif "Ran 0 tests" in output and not failures:
+        yield Problem("tests", "{} finds no tests: write some".format(COMMAND))
+    elif process.returncode and not failures:
+        code = process.returncode
+        yield Problem("tests", "{} ends with exit code {}".format(COMMAND, code))

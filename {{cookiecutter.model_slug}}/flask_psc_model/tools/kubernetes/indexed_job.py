@@ -1,0 +1,67 @@
+"""The Indexed Job: a bulk run in shards, one pod each."""
+
+from typing import Any, Dict
+
+from ...bulk.shard import COUNT_VARIABLE
+from .pod import count_stop_seconds, make_pod_template
+from .workload import Workload
+
+#: What the pods of a bulk run are labelled with.
+COMPONENT = "bulk-run"
+
+#: How often the pod of a shard is started again. Each skips what is done, and tries
+#: again what has failed.
+RETRIES = 3
+
+
+def make_indexed_job(
+    workload: Workload, inputs: str, outputs: str, shards: int
+) -> Dict[str, Any]:
+    """Return the Job.
+
+    Kubernetes gives each pod the number of its shard, as `JOB_COMPLETION_INDEX`. A shard
+    that has failed for good does not end the others:
+    https://kubernetes.io/docs/concepts/workloads/controllers/job/#backoff-limit-per-index.
+    That asks for a new pod in place of one that has failed, hence `Never`.
+
+    Args:
+        workload: what is to run.
+        inputs: the path in the pods of the folder of the jobs.
+        outputs: the path in the pods of the folder for their outputs.
+        shards: the number of pods.
+
+    Raises:
+        ValueError: `model.yaml` does not say what the model needs.
+    """
+    running = {
+        "command": [
+            "python",
+            "-m",
+            "flask_psc_model.cli.run_many",
+            inputs,
+            outputs,
+            "--resume",
+            "--processes",
+            "1",
+        ],
+        "env": [{"name": COUNT_VARIABLE, "value": str(shards)}],
+    }
+    template = make_pod_template(
+        workload,
+        COMPONENT,
+        running,
+        count_stop_seconds(workload.limits),
+        restartPolicy="Never",
+    )
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": workload.make_metadata(COMPONENT),
+        "spec": {
+            "completionMode": "Indexed",
+            "completions": shards,
+            "parallelism": shards,
+            "backoffLimitPerIndex": RETRIES,
+            "template": template,
+        },
+    }

@@ -1,0 +1,81 @@
+"""The manifests of a server and of a bulk run, and the text that kubectl reads."""
+
+import posixpath
+import re
+from typing import Any, Dict, List, Sequence
+
+import yaml
+
+from ..containers.engine import MOUNT_POINT
+from .autoscaler import make_autoscaler
+from .deployment import make_deployment
+from .disruption_budget import make_disruption_budget
+from .indexed_job import make_indexed_job
+from .service import make_service
+from .workload import Workload
+
+# `y`, `1e3` and `0o7` are texts to PyYAML, but not to every other reader of YAML
+_PLAIN = re.compile("[A-Za-z/]{2}")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts quotes around each text that a reader might take for something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write everything where it stands."""
+        return True
+
+
+def make_server(
+    workload: Workload, port: int, replicas: int, max_replicas: int
+) -> List[Dict[str, Any]]:
+    """Return the objects that serve a model.
+
+    Args:
+        workload: what is to run.
+        port: of the server and of the Service.
+        replicas: the least number of pods.
+        max_replicas: the greatest number of pods.
+
+    Raises:
+        ValueError: `model.yaml` does not say what the model needs.
+    """
+    return [
+        make_deployment(workload, port),
+        make_service(workload, port),
+        make_autoscaler(workload, replicas, max_replicas),
+        make_disruption_budget(workload),
+    ]
+
+
+def make_job(
+    workload: Workload, inputs: str, outputs: str, shards: int
+) -> List[Dict[str, Any]]:
+    """Return the object that runs a model on many folders.
+
+    Args:
+        workload: what is to run.
+        inputs: the folder of the jobs, in the claim.
+        outputs: the folder for their outputs, in the claim.
+        shards: the number of pods.
+
+    Raises:
+        ValueError: `model.yaml` does not say what the model needs.
+    """
+    inputs, outputs = (posixpath.join(MOUNT_POINT, each) for each in (inputs, outputs))
+    return [make_indexed_job(workload, inputs, outputs, shards)]
+
+
+def write_manifests(manifests: Sequence[Dict[str, Any]]) -> str:
+    """Write manifests as the documents of one YAML stream, keys in the given order."""
+    return str(
+        yaml.dump_all(manifests, Dumper=_Dumper, explicit_start=True, sort_keys=False)
+    )
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if _PLAIN.match(text) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)

@@ -1,0 +1,48 @@
+"""The values for `model.yaml` that follow from a measurement, with a margin."""
+
+import math
+from typing import Dict
+
+from ...model.units import format_duration, format_size
+from .measurement import Measurement
+
+#: The memory is the peak and a quarter, rounded up.
+MEMORY_FACTOR = 1.25
+MEMORY_STEP = 64 * 1024**2
+
+#: A time is three times the worst, since the platform's machines may be slower and
+#: busier, rounded up.
+TIME_FACTOR = 3
+TIME_STEP = 5
+SHORTEST_TIME = 10
+
+#: A proposal, to try whether the values can be written before they are known.
+EXAMPLE = {
+    "resources.memory.size": "512M",
+    "timeout.status": "60s",
+    "timeout.run": "20s",
+}
+
+MARGIN = (
+    "memory: the peak plus 25 %, rounded up to 64M; times: three times the worst,"
+    " rounded up to 5s, at least 10s"
+)
+
+
+def propose(measurement: Measurement) -> Dict[str, str]:
+    """Return values by their keys in `model.yaml`."""
+    memory = _round_up(measurement.peak_memory * MEMORY_FACTOR, MEMORY_STEP)
+    return {
+        "resources.memory.size": format_size(memory),
+        "timeout.status": _propose_time(measurement.load.worst),
+        "timeout.run": _propose_time(measurement.worst_run),
+    }
+
+
+def _propose_time(worst: float) -> str:
+    seconds = _round_up(worst * TIME_FACTOR, TIME_STEP)
+    return format_duration(max(seconds, SHORTEST_TIME))
+
+
+def _round_up(value: float, step: int) -> int:
+    return math.ceil(value / step) * step
