@@ -35,7 +35,7 @@ class _Package(ModuleType):
             from .server.routes import api
 
             return api
-        raise AttributeError("module {!r} has no attribute {!r}".format(__name__, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 # a function __getattr__ in a module does nothing on Python 3.6

@@ -42,9 +42,7 @@ class Answer:
         content = self.get_json()
         if not isinstance(content, dict) or not isinstance(content.get("message"), str):
             raise ValueError(
-                "not the response object of the specification: {!r}".format(
-                    self.data[:200]
-                )
+                f"not the response object of the specification: {self.data[:200]!r}"
             )
         return str(content["message"])
 
@@ -116,7 +114,7 @@ class Client:
                     response.read(),
                 )
         except HTTPException as error:
-            raise OSError("no complete HTTP answer: {!r}".format(error)) from error
+            raise OSError(f"no complete HTTP answer: {error!r}") from error
 
 
 def base_url(url: str) -> str:
@@ -132,7 +130,7 @@ def base_url(url: str) -> str:
     except ValueError:
         valid = False
     if not valid or re.search(r"\s", url):
-        raise ValueError("{!r} is not a URL such as http://localhost:8080".format(url))
+        raise ValueError(f"{url!r} is not a URL such as http://localhost:8080")
     path = parts.path.rstrip("/")
     for route in ("/run", "/status"):
         if path.endswith(route):

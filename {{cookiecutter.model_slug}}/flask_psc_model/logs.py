@@ -100,7 +100,7 @@ def make_logging_config() -> Dict[str, Any]:
     formatters = {"text": TextFormatter, "json": JsonFormatter}
     name = os.environ.get("PSC_LOG_FORMAT") or "text"
     if name not in formatters:
-        raise ValueError("PSC_LOG_FORMAT is {!r}: set it to text or json".format(name))
+        raise ValueError(f"PSC_LOG_FORMAT is {name!r}: set it to text or json")
     return {
         "version": 1,
         "disable_existing_loggers": False,

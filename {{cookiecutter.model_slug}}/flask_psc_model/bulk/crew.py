@@ -153,9 +153,7 @@ class Crew:
     def _take_back(self, job: FolderJob) -> None:
         self._losses.append(job.name)
         if self._losses.count(job.name) >= MAX_LOSSES:
-            message = "the machine or process that ran it was lost, {} times".format(
-                MAX_LOSSES
-            )
+            message = f"the machine or process that ran it was lost, {MAX_LOSSES} times"
             self._end(job, Outcome(500, message))
             return
         with self._changed:

@@ -51,8 +51,8 @@ def list_jobs(inputs: str, outputs: str) -> List[FolderJob]:
     inputs, outputs = os.path.abspath(inputs), os.path.abspath(outputs)
     if _join_end(outputs).startswith(_join_end(inputs)):
         raise ValueError(
-            "OUTPUTS {} is in INPUTS {}, where every folder is a job: name a folder"
-            " outside of it".format(outputs, inputs)
+            f"OUTPUTS {outputs} is in INPUTS {inputs}, where every folder is a job: name a folder"
+            " outside of it"
         )
     with os.scandir(inputs) as entries:
         names = [
@@ -62,8 +62,8 @@ def list_jobs(inputs: str, outputs: str) -> List[FolderJob]:
         ]
     if not names:
         raise ValueError(
-            "there is no folder in INPUTS {}: give each job one, with its input"
-            " files".format(inputs)
+            f"there is no folder in INPUTS {inputs}: give each job one, with its input"
+            " files"
         )
     return [
         FolderJob(name, os.path.join(inputs, name), os.path.join(outputs, name))

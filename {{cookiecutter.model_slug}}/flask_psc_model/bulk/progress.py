@@ -85,13 +85,13 @@ class Progress:
     def describe(self) -> str:
         """Say how far it is: jobs, rate, time left and errors."""
         ended = self.ended
-        parts = ["{:,}/{:,} jobs".format(ended, self.total)]
+        parts = [f"{ended:,}/{self.total:,} jobs"]
         rate = self._measure_rate()
         if rate:
             parts.append(format_rate(rate))
             if ended < self.total:
                 left = (self.total - ended) / rate
-                parts.append("{} left".format(format_time(left)))
+                parts.append(f"{format_time(left)} left")
         parts.append("{:,} error{}".format(self.failed, "s"[self.failed == 1 :]))
         return ", ".join(parts)
 
@@ -104,7 +104,7 @@ class Progress:
         share = self.ended / self.total if self.total else 1.0
         filled = int(share * BAR_WIDTH)
         bar = "#" * filled + "-" * (BAR_WIDTH - filled)
-        line = "[{}] {:3.0f}% {}".format(bar, int(share * 100), self.describe())[:width]
+        line = f"[{bar}] {int(share * 100):3.0f}% {self.describe()}"[:width]
         if not self.failed or os.environ.get("NO_COLOR"):
             return line
         head, comma, errors = line.rpartition(", ")
@@ -126,15 +126,13 @@ def format_rate(rate: float) -> str:
 def format_time(seconds: float) -> str:
     """Write a time, given in seconds, as people read it."""
     if seconds < 10:
-        return "{:.1f} s".format(seconds)
+        return f"{seconds:.1f} s"
     minutes, seconds = divmod(int(seconds + 0.5), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
-        return "{} h {:02} min".format(hours, minutes)
-    return (
-        "{} min {:02} s".format(minutes, seconds) if minutes else "{} s".format(seconds)
-    )
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
 
 
 def _format_number(number: float) -> str:
-    return "{:,.0f}".format(number) if number >= 100 else "{:.3g}".format(number)
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"

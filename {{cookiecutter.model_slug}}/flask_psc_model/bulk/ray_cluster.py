@@ -57,9 +57,7 @@ class RayCluster(Machines):
             )
         except Exception as error:
             raise Unusable(
-                "there is no Ray cluster at {}: {}".format(
-                    self.address, describe(error)
-                )
+                f"there is no Ray cluster at {self.address}: {describe(error)}"
             ) from error
         self._ray = ray
         return self

@@ -35,9 +35,7 @@ class ModelActor:
                 self._worker = ProcessWorker(self._model, {})
             return self._worker.load()
         except Exception as error:
-            return Outcome(
-                500, "cannot start on {}: {}".format(os.uname()[1], describe(error))
-            )
+            return Outcome(500, f"cannot start on {os.uname()[1]}: {describe(error)}")
 
     def run(self, job: FolderJob) -> Optional[Outcome]:
         """Run a job; return nothing where the model could not be loaded again."""
@@ -81,7 +79,7 @@ class RayWorker(Worker):
             self._losses += 1
             if self._losses < MAX_LOSSES:
                 raise
-            return Outcome(500, "lost {} times: {}".format(MAX_LOSSES, error))
+            return Outcome(500, f"lost {MAX_LOSSES} times: {error}")
         self._is_loaded = outcome.status_code == READY.status_code
         self._losses = 0
         return outcome

@@ -74,18 +74,16 @@ class BulkRun:
         """Say in a line or two what came of the run."""
         progress = self.progress
         ended = progress.ended
-        line = "{:,} of {:,} jobs in {}".format(
-            ended, progress.total, format_time(progress.seconds)
+        line = (
+            f"{ended:,} of {progress.total:,} jobs in {format_time(progress.seconds)}"
         )
         if ended and progress.seconds:
-            line += " ({})".format(format_rate(ended / progress.seconds))
-        line += ": {:,} done, {:,} failed".format(progress.done, progress.failed)
+            line += f" ({format_rate(ended / progress.seconds)})"
+        line += f": {progress.done:,} done, {progress.failed:,} failed"
         if progress.failed:
-            line += "; {} says why".format(self.failures.path)
+            line += f"; {self.failures.path} says why"
         if ended < progress.total:
-            line += "\n{:,} have not run: go on with --resume".format(
-                progress.total - ended
-            )
+            line += f"\n{progress.total - ended:,} have not run: go on with --resume"
         return line
 
     def _follow(self, crew: Crew, interruption: Interruption) -> None:

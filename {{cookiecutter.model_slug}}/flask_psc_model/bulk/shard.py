@@ -39,8 +39,8 @@ class Shard:
         match = re.fullmatch(r"([0-9]+)/([0-9]+)", text.strip())
         if not match or not int(match.group(1)) < int(match.group(2)):
             raise ValueError(
-                "{!r} is not a shard such as 0/4, the first of four, or 3/4, the"
-                " last".format(text)
+                f"{text!r} is not a shard such as 0/4, the first of four, or 3/4, the"
+                " last"
             )
         return cls(int(match.group(1)), int(match.group(2)))
 
@@ -71,4 +71,4 @@ class Shard:
 
     def suffix(self) -> str:
         """Return what sets its files apart from those of the others."""
-        return "" if self.count == 1 else "-{}-of-{}".format(self.index, self.count)
+        return "" if self.count == 1 else f"-{self.index}-of-{self.count}"

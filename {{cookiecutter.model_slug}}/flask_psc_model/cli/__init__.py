@@ -41,7 +41,7 @@ class ToolCommand(click.Command):
         if not has_tools():
             raise ToolsMissing(
                 "this command runs on a developer's machine, in the folder of the"
-                " repository: {} is not here".format(TOOLS)
+                f" repository: {TOOLS} is not here"
             )
         return super().make_context(info_name, args, parent, **extra)
 

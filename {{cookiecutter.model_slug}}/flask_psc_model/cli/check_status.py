@@ -31,9 +31,9 @@ def main(url: str) -> None:
     """
     try:
         answer = Client(url or local_url(), find_timeout()).get("/status")
-        click.echo("{}: {}".format(answer.status_code, answer.message))
+        click.echo(f"{answer.status_code}: {answer.message}")
     except (OSError, ValueError) as error:
-        sys.exit("error: {}".format(error))
+        sys.exit(f"error: {error}")
     sys.exit(answer.status_code != 200)
 
 

@@ -32,22 +32,22 @@ def main() -> None:
         folder = os.path.dirname(find_metadata(os.getcwd()))
         import_jsonschema()
     except (CannotValidate, OSError) as error:
-        click.echo("error: {}".format(error), err=True)
+        click.echo(f"error: {error}", err=True)
         sys.exit(2)
     count = sum(not _tick(point, folder) for point in POINTS)
     if count:
-        click.echo("\n{} of {} points are open.".format(count, len(POINTS)))
+        click.echo(f"\n{count} of {len(POINTS)} points are open.")
         sys.exit(1)
     click.echo("\nAll points are ticked.")
 
 
 def _tick(point: "Point", folder: str) -> bool:
     if point.doing:
-        click.echo("({})".format(point.doing), err=True)
+        click.echo(f"({point.doing})", err=True)
     problems = point.list_problems(folder)
     _say("[ ] " if problems else "[x] ", point.title, "yellow" if problems else "green")
     for problem in problems:
-        click.echo("      {}".format(problem))
+        click.echo(f"      {problem}")
     return not problems
 
 

@@ -74,7 +74,7 @@ def _check(
 @click.option(
     "--max-replicas",
     type=click.IntRange(1),
-    help="The greatest number of pods; {} times the least by default.".format(GROWTH),
+    help=f"The greatest number of pods; {GROWTH} times the least by default.",
 )
 @click.option(
     "--job", is_flag=True, help="Print a Job for a bulk run in place of the server."

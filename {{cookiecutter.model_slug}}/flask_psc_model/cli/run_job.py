@@ -52,7 +52,7 @@ def main(url: str, input_folder: str, output_folder: str) -> None:
     try:
         run_job(url, local_path(input_folder), local_path(output_folder))
     except JobFailed as error:
-        click.echo("error: {}".format(error), err=True)
+        click.echo(f"error: {error}", err=True)
         sys.exit(1)
 
 
@@ -64,10 +64,10 @@ def run_job(url: str, input_folder: str, output_folder: str) -> None:
     """
     try:
         client = Client(url)
-        click.echo("GET {}/status".format(client.url))
+        click.echo(f"GET {client.url}/status")
         _show(client.get("/status"))
         job = {"type": "file", "input": input_folder, "output": output_folder}
-        click.echo("POST {}/run".format(client.url))
+        click.echo(f"POST {client.url}/run")
         _show(client.post("/run", json=job))
     except OSError as error:
         raise JobFailed(
@@ -90,10 +90,8 @@ def local_path(folder: str) -> str:
 
 def _show(answer: Answer) -> None:
     if answer.status_code != 200:
-        raise JobFailed(
-            "the server answered {}: {}".format(answer.status_code, answer.message)
-        )
-    click.echo("  {}: {}".format(answer.status_code, answer.message))
+        raise JobFailed(f"the server answered {answer.status_code}: {answer.message}")
+    click.echo(f"  {answer.status_code}: {answer.message}")
 
 
 if __name__ == "__main__":

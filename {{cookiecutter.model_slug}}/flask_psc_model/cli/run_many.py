@@ -89,7 +89,7 @@ def main(
     except KeyboardInterrupt:
         status = 130
     except (OSError, Unusable) as error:
-        click.echo("error: {}".format(error), err=True)
+        click.echo(f"error: {error}", err=True)
         status = 1
     sys.exit(status)
 
@@ -102,15 +102,13 @@ def find_model() -> Model:
     """
     if not os.path.isfile("app.py"):
         raise ValueError(
-            "there is no app.py in {}: run this in the folder of the model's"
-            " repository".format(os.getcwd())
+            f"there is no app.py in {os.getcwd()}: run this in the folder of the model's"
+            " repository"
         )
     try:
         app = importlib.import_module("app").app
     except Exception as error:
-        raise ValueError(
-            "app.py cannot be imported: {}".format(describe(error))
-        ) from error
+        raise ValueError(f"app.py cannot be imported: {describe(error)}") from error
     if not isinstance(app, ModelApp):
         raise ValueError("the app of app.py was not made by create_app")
     factory = app.config["PSC_MODEL_FACTORY"]
@@ -141,9 +139,7 @@ def skip_done(
 ) -> List[FolderJob]:
     """Return the jobs that have no result yet; one that failed may have an old one."""
     left = [job for job in jobs if job.name in failures or not job.is_done(outputs)]
-    click.echo(
-        "{:,} of {:,} jobs are done already".format(len(jobs) - len(left), len(jobs))
-    )
+    click.echo(f"{len(jobs) - len(left):,} of {len(jobs):,} jobs are done already")
     return left
 
 

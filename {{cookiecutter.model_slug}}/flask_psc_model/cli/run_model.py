@@ -23,11 +23,11 @@ def main(factory: Any, args: Optional[List[str]] = None) -> None:
         try:
             model.run(*paths.values())
         except (model.validation_exception_class, model.io_exception_class) as error:
-            click.echo("error: {}".format(describe(error)), err=True)
+            click.echo(f"error: {describe(error)}", err=True)
             sys.exit(1)
 
     for number, name in enumerate(names):
-        argument = click.Argument(["path_{}".format(number)], metavar=name.upper())
+        argument = click.Argument([f"path_{number}"], metavar=name.upper())
         command.params.append(argument)
     command(args)
 

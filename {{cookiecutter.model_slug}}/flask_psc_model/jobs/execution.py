@@ -28,8 +28,8 @@ def answer_job(model: Any, job: Job, limits: Limits) -> Outcome:
         return Outcome.of(error)
     except Exception as error:
         log.exception("the job failed")
-        return Outcome(500, "unexpected error: {}".format(describe(error)))
-    return Outcome(200, "the outputs are in {}".format(job.output_folder))
+        return Outcome(500, f"unexpected error: {describe(error)}")
+    return Outcome(200, f"the outputs are in {job.output_folder}")
 
 
 def execute(model: Any, job: Job, limits: Limits) -> None:
@@ -67,7 +67,7 @@ def _translate(error: BaseException, model: Any, paths: List[str]) -> ApiError:
         return InvalidInput(str(error).strip() or "the model refused the input")
     if isinstance(error, model.io_exception_class) and _is_about(error, paths):
         return InvalidJob(describe(error))
-    return ModelFailed("the model failed: {}".format(describe(error)))
+    return ModelFailed(f"the model failed: {describe(error)}")
 
 
 def _is_about(error: BaseException, paths: List[str]) -> bool:
@@ -85,8 +85,8 @@ def _check_size(name: str, path: str, limits: Limits) -> None:
     size = _find_excessive_size(path, limit)
     if size is not None:
         raise InvalidInput(
-            "{} has {} bytes, and model.yaml allows at most {}"
-            " (inputs.{}.maxSize)".format(name, size, limit, name)
+            f"{name} has {size} bytes, and model.yaml allows at most {limit}"
+            f" (inputs.{name}.maxSize)"
         )
 
 

@@ -40,12 +40,10 @@ class Job:
         try:
             content = json.loads(body.decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
-            problem = "the body of the request is not JSON ({}); send {}".format(
-                str(error) or type(error).__name__, EXAMPLE
-            )
+            problem = f"the body of the request is not JSON ({str(error) or type(error).__name__}); send {EXAMPLE}"
             raise (InvalidJob if is_json else NotJson)(problem) from error
         if not isinstance(content, dict):
-            raise InvalidJob("the job is not a JSON object; send {}".format(EXAMPLE))
+            raise InvalidJob(f"the job is not a JSON object; send {EXAMPLE}")
         if content.get("type") != "file":
             raise InvalidJob(
                 'the "type" of the job should be "file", not {}'.format(
@@ -75,9 +73,9 @@ class Job:
             )
         for path in paths:
             if not os.path.exists(path):
-                raise InvalidJob("the input file {} does not exist".format(path))
+                raise InvalidJob(f"the input file {path} does not exist")
             if not os.access(path, os.R_OK):
-                raise InvalidJob("the input file {} cannot be read".format(path))
+                raise InvalidJob(f"the input file {path} cannot be read")
         return paths
 
 
@@ -85,9 +83,7 @@ def _parse_path(content: Any, key: str) -> str:
     path = content.get(key)
     if not isinstance(path, str) or not path:
         raise InvalidJob(
-            'the "{}" of the job should be the path of a folder, not {}'.format(
-                key, _quote(path)
-            )
+            f'the "{key}" of the job should be the path of a folder, not {_quote(path)}'
         )
     try:
         valid = b"\0" not in os.fsencode(path)
@@ -95,9 +91,7 @@ def _parse_path(content: Any, key: str) -> str:
         valid = False
     if not valid:
         raise InvalidJob(
-            'the "{}" of the job holds characters that no path can have: {}'.format(
-                key, _quote(path)
-            )
+            f'the "{key}" of the job holds characters that no path can have: {_quote(path)}'
         )
     return path
 

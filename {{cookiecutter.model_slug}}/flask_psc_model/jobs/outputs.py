@@ -71,16 +71,12 @@ class Outputs:
         """
         for filename, path in zip(self.filenames, self.paths):
             if not os.path.exists(path):
-                raise ModelFailed(
-                    "the model did not write its output {}".format(filename)
-                )
+                raise ModelFailed(f"the model did not write its output {filename}")
         try:
             publish(self.staging_folder, self.folder, self._in_place)
         except OSError as error:
             raise InvalidJob(
-                "cannot write the output {}: {}".format(
-                    self._find_target(error), error.strerror
-                )
+                f"cannot write the output {self._find_target(error)}: {error.strerror}"
             ) from error
         self._created_folders = []
 
@@ -94,7 +90,7 @@ class Outputs:
             except OSError as error:
                 raise self._unwritable(error) from error
         if not os.path.isdir(self.folder):
-            raise InvalidJob("the output folder {} is not a folder".format(self.folder))
+            raise InvalidJob(f"the output folder {self.folder} is not a folder")
 
     def _stage(self) -> None:
         try:
@@ -152,14 +148,12 @@ class Outputs:
         return self.folder
 
     def _unwritable(self, error: OSError) -> InvalidJob:
-        message = "cannot write to the output folder {}: {}".format(
-            self.folder, error.strerror
-        )
+        message = f"cannot write to the output folder {self.folder}: {error.strerror}"
         if error.errno in (errno.EACCES, errno.EPERM):
             message += (
-                "; the server runs as user {0} and group {1}: give them write permission"
+                f"; the server runs as user {os.geteuid()} and group {os.getegid()}: give them write permission"
                 " there, or start the container with --user for a user who has it"
-            ).format(os.geteuid(), os.getegid())
+            )
         return InvalidJob(message)
 
 

@@ -47,9 +47,7 @@ class Case:
         """
         path = find_case_file(self.folder, name)
         if path is None:
-            raise FileNotFoundError(
-                "there is no {} in the case {}".format(name, self.folder)
-            )
+            raise FileNotFoundError(f"there is no {name} in the case {self.folder}")
         return _read(path)
 
 
@@ -88,9 +86,7 @@ def find_case_file(case: str, name: str) -> Optional[str]:
             files = [each for each in sorted(os.listdir(path)) if each[0] != "."]
             if len(files) != 1:
                 raise ValueError(
-                    "the folder {} should hold one file, not {}".format(
-                        path, len(files)
-                    )
+                    f"the folder {path} should hold one file, not {len(files)}"
                 )
             return os.path.join(path, files[0])
     return None

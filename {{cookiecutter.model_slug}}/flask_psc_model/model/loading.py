@@ -26,7 +26,7 @@ def import_object(path: str) -> Any:
             value = getattr(value, part)
     except AttributeError:
         raise ImportError(
-            "the module {} has nothing named {}".format(module_name, name)
+            f"the module {module_name} has nothing named {name}"
         ) from None
     return value
 
@@ -48,10 +48,8 @@ def to_path(factory: ModelFactory) -> str:
     except ImportError:
         pass
     raise ValueError(
-        "the model is loaded in a process of its own, which cannot import {!r}: pass"
-        " create_app its dotted path, or a class or function of a module".format(
-            factory
-        )
+        f"the model is loaded in a process of its own, which cannot import {factory!r}: pass"
+        " create_app its dotted path, or a class or function of a module"
     )
 
 
@@ -75,7 +73,7 @@ def _split(path: str) -> Tuple[str, str]:
     module_name, _, name = path.rpartition(":" if ":" in path else ".")
     if not module_name:
         raise ImportError(
-            "{!r} is not a dotted path such as model_lib.model.MyModel".format(path)
+            f"{path!r} is not a dotted path such as model_lib.model.MyModel"
         )
     return module_name, name
 
@@ -95,7 +93,7 @@ def load_model(factory: ModelFactory) -> Any:
         model = make()
     except (Exception, SystemExit) as error:
         raise ModelNotLoaded(
-            "the model could not be loaded: {}".format(describe(error))
+            f"the model could not be loaded: {describe(error)}"
         ) from error
     missing = [name for name in INTERFACE if not hasattr(model, name)]
     if missing:
@@ -117,4 +115,4 @@ def describe(error: BaseException) -> str:
     """Say what an exception is, also where it carries no message."""
     name = type(error).__name__
     text = str(error).strip()
-    return "{}: {}".format(name, text) if text else name
+    return f"{name}: {text}" if text else name

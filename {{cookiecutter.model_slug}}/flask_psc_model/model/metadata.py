@@ -63,7 +63,7 @@ def find_metadata(path_hint: str, filename: str = "model.yaml") -> str:
     """
     start = os.path.abspath(str(path_hint))
     if not os.path.exists(start):
-        raise FileNotFoundError("there is no file or folder {}".format(start))
+        raise FileNotFoundError(f"there is no file or folder {start}")
     folder = start if os.path.isdir(start) else os.path.dirname(start)
     while True:
         candidate = os.path.join(folder, filename)
@@ -72,7 +72,7 @@ def find_metadata(path_hint: str, filename: str = "model.yaml") -> str:
         parent = os.path.dirname(folder)
         if parent == folder:
             raise FileNotFoundError(
-                "there is no {} in the folder of {} or above it".format(filename, start)
+                f"there is no {filename} in the folder of {start} or above it"
             )
         folder = parent
 
@@ -95,11 +95,9 @@ def load_metadata(path_hint: str, filename: str = "model.yaml") -> Metadata:
         try:
             content = yaml.safe_load(file)
         except (yaml.YAMLError, ValueError) as error:
-            raise ValueError("{} is not valid YAML: {}".format(path, error)) from error
+            raise ValueError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(
-            "{} should be a mapping of keys such as inputs, outputs and timeout".format(
-                path
-            )
+            f"{path} should be a mapping of keys such as inputs, outputs and timeout"
         )
     return Metadata(content)

@@ -123,7 +123,7 @@ class _Reader:
             raise self.error(key, files, "expected a mapping of file names")
         sizes = {}
         for name, properties in files.items():
-            where = "{}.{}".format(key, name)
+            where = f"{key}.{name}"
             if not isinstance(properties, dict):
                 raise self.error(where, properties, "expected a mapping")
             if "maxSize" in properties:
@@ -136,7 +136,7 @@ class _Reader:
 
     def error(self, key: str, value: Any, problem: str) -> ValueError:
         shown = "blank" if value is None else repr(value)
-        return ValueError("{}: {} is {}: {}".format(self.path, key, shown, problem))
+        return ValueError(f"{self.path}: {key} is {shown}: {problem}")
 
 
 def _parse_cpus(value: Any) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i?)B?|B)?", re.IGNORECASE)
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smh])\s*", re.IGNORECASE)
-_DURATION = re.compile("(?:{})+".format(_DURATION_PART.pattern), re.IGNORECASE)
+_DURATION = re.compile(f"(?:{_DURATION_PART.pattern})+", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
@@ -60,12 +60,12 @@ def format_size(size: int) -> str:
         size: in bytes, a multiple of 1024 * 1024.
     """
     gigabytes, rest = divmod(size, 1024**3)
-    return "{}M".format(size // 1024**2) if rest else "{}G".format(gigabytes)
+    return f"{size // 1024**2}M" if rest else f"{gigabytes}G"
 
 
 def format_duration(seconds: int) -> str:
     """Write a time as `model.yaml` does: `20s`, `90s`."""
-    return "{}s".format(seconds)
+    return f"{seconds}s"
 
 
 def _as_text(value: Any) -> str:

@@ -76,7 +76,7 @@ def _prepare_development_server(app: ModelApp) -> None:
         configure_logging()
         Limits.of_model(app.config["PSC_MODEL_FACTORY"])
     except ValueError as error:
-        sys.exit("error: {}".format(error))
+        sys.exit(f"error: {error}")
     log.info(
         "development server: the model runs in this process (%s), so that a debugger"
         " and coverage work; there is no time limit",

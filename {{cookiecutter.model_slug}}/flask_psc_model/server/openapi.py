@@ -94,7 +94,7 @@ def _describe_status(limits: Limits) -> Dict[str, Any]:
             {
                 200: "the model is ready to run",
                 500: "the model cannot be loaded, or is still loading after"
-                " {:g} s".format(limits.status_timeout),
+                f" {limits.status_timeout:g} s",
             }
         ),
     }
@@ -103,8 +103,8 @@ def _describe_status(limits: Limits) -> Dict[str, Any]:
 def _describe_run(metadata: Metadata, limits: Limits) -> Dict[str, Any]:
     inputs = _list_files(metadata.get("inputs"), "acceptedMediaTypes")
     outputs = _list_files(metadata.get("outputs"), "mediaType")
-    description = "Jobs run one after another, each for at most {:g} s.".format(
-        limits.run_timeout
+    description = (
+        f"Jobs run one after another, each for at most {limits.run_timeout:g} s."
     )
     if inputs:
         description += "\n\nThe input directory holds:\n\n" + "\n".join(inputs)

@@ -105,7 +105,7 @@ def read_memory(pid: int) -> Optional[int]:
         The size; None where the process is gone or the system has no `/proc`.
     """
     try:
-        with open("/proc/{}/statm".format(pid)) as file:
+        with open(f"/proc/{pid}/statm") as file:
             pages = int(file.read().split()[1])
     except OSError:
         return None

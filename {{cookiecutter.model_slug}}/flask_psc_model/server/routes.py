@@ -116,7 +116,7 @@ def answer_http_error(error: HTTPException) -> Response:
     """Answer what Flask itself refuses, such as an unknown route, as JSON."""
     response = MessageResponse(
         error.code or 500,
-        "{} {}: {}".format(request.method, request.path, error.description),
+        f"{request.method} {request.path}: {error.description}",
     )
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
@@ -128,7 +128,7 @@ def answer_http_error(error: HTTPException) -> Response:
 def answer_unexpected_error(error: Exception) -> Response:
     """Answer anything else with 500; its traceback goes to the log."""
     log.error("unexpected error", exc_info=error)
-    return MessageResponse(500, "unexpected error: {}".format(describe(error)))
+    return MessageResponse(500, f"unexpected error: {describe(error)}")
 
 
 def _runner() -> Runner:
@@ -157,7 +157,7 @@ def _read_body() -> bytes:
         raise RequestTimeout("the body of the request did not arrive") from error
     if len(body) > MAX_JOB_BYTES:
         raise JobTooLarge(
-            "the body of the request is larger than {} bytes; a job holds only the"
-            " paths of two folders".format(MAX_JOB_BYTES)
+            f"the body of the request is larger than {MAX_JOB_BYTES} bytes; a job holds only the"
+            " paths of two folders"
         )
     return body

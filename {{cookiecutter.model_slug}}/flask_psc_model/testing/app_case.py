@@ -22,7 +22,7 @@ class AppTestCase(unittest.TestCase):
     def create_app(self) -> Any:
         """Return the Flask app to test; override it."""
         raise NotImplementedError(
-            "{} should define create_app and return the app".format(type(self).__name__)
+            f"{type(self).__name__} should define create_app and return the app"
         )
 
     @property
@@ -76,9 +76,7 @@ class AppTestCase(unittest.TestCase):
                 phrase by default.
             message: the message, or a function that is true of it; any by default.
         """
-        shown = "the server answered {}: {}".format(
-            response.status_code, response.get_json()
-        )
+        shown = f"the server answered {response.status_code}: {response.get_json()}"
         self.assertEqual(response.status_code, status_code, shown)
         self.assertEqual(response.content_type.split(";")[0], "application/json", shown)
         body = response.get_json()
@@ -137,15 +135,13 @@ class AppTestCase(unittest.TestCase):
         self.assertTrue(function.called, "/shutdown did not stop the server")
 
     def _assert_text(self, name: str, actual: Any, expected: Any) -> None:
-        self.assertIsInstance(actual, str, '"{}" should be a text'.format(name))
-        self.assertTrue(actual.strip(), '"{}" should not be blank'.format(name))
+        self.assertIsInstance(actual, str, f'"{name}" should be a text')
+        self.assertTrue(actual.strip(), f'"{name}" should not be blank')
         if callable(expected):
             verdict = expected(actual)
-            self.assertTrue(
-                verdict is None or verdict, '"{}" is {!r}'.format(name, actual)
-            )
+            self.assertTrue(verdict is None or verdict, f'"{name}" is {actual!r}')
         elif expected is not None:
-            self.assertEqual(actual, expected, '"{}" does not match'.format(name))
+            self.assertEqual(actual, expected, f'"{name}" does not match')
 
 
 def _read(path: str) -> bytes:

@@ -79,7 +79,7 @@ class AutoAppTestCase(AppTestCase):
         half = len(results) // 2
         names = self._get_filenames("output_filenames")
         for name, actual, expected in zip(names, results[:half], results[half:]):
-            self.assertEqual(actual, expected, "{} is not as expected".format(name))
+            self.assertEqual(actual, expected, f"{name} is not as expected")
 
     def check_validation_error_cases(self, folder: str) -> None:
         """Check that the model refuses every case below a folder with its message.
@@ -108,7 +108,7 @@ class AutoAppTestCase(AppTestCase):
         names += self._get_filenames("output_filenames")
         check_filenames(names, self.error_message_filename)
         cases = list_cases(folder)
-        self.assertTrue(cases, "there are no case folders in {}".format(folder))
+        self.assertTrue(cases, f"there are no case folders in {folder}")
         return cases
 
     def _read_inputs(self, case: Case) -> List[Optional[bytes]]:
@@ -131,9 +131,7 @@ class AutoAppTestCase(AppTestCase):
             names = getattr(factory, attribute, None)
         if not isinstance(names, (str, list, tuple)):
             raise ValueError(
-                "the model's {0} are not known before it is made: set {0} in {1}".format(
-                    attribute, type(self).__name__
-                )
+                f"the model's {attribute} are not known before it is made: set {attribute} in {type(self).__name__}"
             )
         return as_list(names)
 

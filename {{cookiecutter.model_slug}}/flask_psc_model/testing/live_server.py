@@ -26,7 +26,7 @@ class ServerNotStarted(RuntimeError):
     """
 
     def __init__(self, problem: str, log: str) -> None:
-        super().__init__("{}; its log:\n{}".format(problem, log))
+        super().__init__(f"{problem}; its log:\n{log}")
         self.problem = problem
 
 
@@ -72,7 +72,7 @@ class LiveServer:
         """Start the server, without waiting for it to listen."""
         self.port = find_free_port()
         self.client = Client(
-            "http://127.0.0.1:{}".format(self.port),
+            f"http://127.0.0.1:{self.port}",
             timeout=self.limits.status_timeout + self.limits.run_timeout + 10,
         )
         self._log = tempfile.TemporaryFile()
@@ -104,7 +104,7 @@ class LiveServer:
                 " ".join(self.command),
                 "does not listen"
                 if self.process.returncode is None
-                else "exited with code {}".format(self.process.returncode),
+                else f"exited with code {self.process.returncode}",
             ),
             self.read_log(),
         )

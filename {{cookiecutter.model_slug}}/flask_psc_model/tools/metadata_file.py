@@ -30,7 +30,7 @@ class MetadataFile:
         try:
             self.text = content.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise ValueError("{} is not UTF-8: {}".format(path, error)) from error
+            raise ValueError(f"{path} is not UTF-8: {error}") from error
 
     def change(self, values: Dict[str, str]) -> None:
         """Change values in the text; `save` writes it.
@@ -106,7 +106,7 @@ class MetadataFile:
 
     def _describe_invalid(self, error: Exception) -> ValueError:
         problem = " ".join(str(error).split())
-        return ValueError("{} is not valid YAML: {}".format(self.path, problem))
+        return ValueError(f"{self.path} is not valid YAML: {problem}")
 
     def _describe_missing(self, parts: List[str], depth: int, value: str) -> ValueError:
         line = value
@@ -124,8 +124,8 @@ class MetadataFile:
 
     def _refuse(self, key: str, value: str) -> ValueError:
         return ValueError(
-            "{}: the value of {} is no plain text that can be changed by itself:"
-            " write {} there".format(self.path, key, value)
+            f"{self.path}: the value of {key} is no plain text that can be changed by itself:"
+            f" write {value} there"
         )
 
 

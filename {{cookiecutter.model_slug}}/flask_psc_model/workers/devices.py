@@ -18,7 +18,7 @@ def count_processes() -> int:
     text = os.environ.get("PSC_MODEL_PROCESSES") or "1"
     if not text.isdigit() or int(text) < 1:
         raise ValueError(
-            "PSC_MODEL_PROCESSES is {!r}: set it to a number above zero".format(text)
+            f"PSC_MODEL_PROCESSES is {text!r}: set it to a number above zero"
         )
     return int(text)
 

@@ -53,4 +53,4 @@ def _prctl(option: int, value: int) -> None:
     library = ctypes.CDLL(None, use_errno=True)
     if library.prctl(option, value, 0, 0, 0) != 0:
         error = ctypes.get_errno()
-        raise OSError(error, "prctl: {}".format(os.strerror(error)))
+        raise OSError(error, f"prctl: {os.strerror(error)}")

@@ -54,9 +54,9 @@ class ModelProcess:
                     "-u",
                     "-m",
                     "flask_psc_model.workers.model_host",
-                    "--parent={}".format(os.getpid()),
-                    "--read-fd={}".format(job_read),
-                    "--write-fd={}".format(answer_write),
+                    f"--parent={os.getpid()}",
+                    f"--read-fd={job_read}",
+                    f"--write-fd={answer_write}",
                 ],
                 pass_fds=(job_read, answer_write),
                 stdin=subprocess.DEVNULL,
@@ -144,12 +144,12 @@ def describe_exit(code: int) -> str:
         code: as `subprocess` gives it: below zero for a signal.
     """
     if code >= 0:
-        return "exited with code {}".format(code)
+        return f"exited with code {code}"
     try:
         name = signal.Signals(-code).name
     except ValueError:
-        name = "signal {}".format(-code)
-    text = "was killed by {}".format(name)
+        name = f"signal {-code}"
+    text = f"was killed by {name}"
     if -code == signal.SIGKILL:
         text += (
             "; if nobody killed it, it needed more memory than it may have:"

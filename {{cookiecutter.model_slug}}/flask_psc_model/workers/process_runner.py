@@ -175,9 +175,7 @@ class ProcessRunner(Runner):
             if outcome is not None and outcome is not READY:
                 return outcome
             if len(self._turns) >= MAX_WAITING_JOBS:
-                return Outcome(
-                    500, "busy: {} jobs are waiting".format(len(self._turns))
-                )
+                return Outcome(500, f"busy: {len(self._turns)} jobs are waiting")
             turn = Turn()
             if is_first:
                 self._turns.appendleft(turn)
@@ -213,8 +211,8 @@ class ProcessRunner(Runner):
     def _still_loading(self) -> Outcome:
         return Outcome(
             500,
-            "the model is still loading after {:g} s (timeout.status in model.yaml);"
-            " ask again later".format(self.limits.status_timeout),
+            f"the model is still loading after {self.limits.status_timeout:g} s (timeout.status in model.yaml);"
+            " ask again later",
         )
 
 
@@ -301,12 +299,12 @@ class Keeper:
             if not self._runner.aborted:
                 outcome = Outcome(
                     500,
-                    "the run was stopped at its time limit of {:g} s; if jobs may take"
-                    " longer, raise timeout.run in model.yaml".format(limit),
+                    f"the run was stopped at its time limit of {limit:g} s; if jobs may take"
+                    " longer, raise timeout.run in model.yaml",
                 )
         except ModelDied:
             outcome = Outcome(
-                500, "the model broke down: its process {}".format(process.kill())
+                500, f"the model broke down: its process {process.kill()}"
             )
             self._replace(process)
         else:
@@ -326,7 +324,7 @@ class Keeper:
             try:
                 process = self._start_process()
             except OSError as error:
-                self._set_failed("no model process can be started: {}".format(error))
+                self._set_failed(f"no model process can be started: {error}")
                 continue
             if self._load(process):
                 self._watch(process)
@@ -351,7 +349,7 @@ class Keeper:
         except ModelDied:
             outcome = Outcome(
                 500,
-                "the model could not be loaded: its process {}".format(process.kill()),
+                f"the model could not be loaded: its process {process.kill()}",
             )
         if outcome.status_code != 200:
             self._set_failed(outcome.message)

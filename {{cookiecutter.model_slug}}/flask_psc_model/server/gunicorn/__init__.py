@@ -49,13 +49,13 @@ def settings(path: str) -> Dict[str, Any]:
         tempdir = find_writable_folder()
         count_processes()
     except (OSError, ValueError) as error:
-        sys.exit("error: {}".format(error))
+        sys.exit(f"error: {error}")
     os.environ["TMPDIR"] = tempdir
     host = os.environ.get("PSC_MODEL_HOST") or "0.0.0.0"
     port = os.environ.get("PSC_MODEL_PORT") or "8080"
     return dict(
         hooks.HOOKS,
-        bind="{}:{}".format(host, port),
+        bind=f"{host}:{port}",
         workers=1,
         worker_class="flask_psc_model.server.gunicorn.worker.WebWorker",
         logger_class="flask_psc_model.server.gunicorn.log.GunicornLog",

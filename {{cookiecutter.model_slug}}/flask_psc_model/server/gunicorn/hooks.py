@@ -42,7 +42,7 @@ def post_worker_init(worker: Any) -> None:
 
     app = worker.wsgi
     if not isinstance(app, ModelApp):
-        raise TypeError("{!r} was not made by create_app".format(app))
+        raise TypeError(f"{app!r} was not made by create_app")
     factory = app.config["PSC_MODEL_FACTORY"]
     metadata = find_model_metadata(factory)
     limits = Limits.load(metadata) if metadata else Limits.default()

@@ -112,7 +112,7 @@ def render(text: Any) -> Markup:
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             # the page has headings of its own above these
-            token.tag = "h{}".format(min(6, max(3, int(token.tag[1:]) + 1)))
+            token.tag = f"h{min(6, max(3, int(token.tag[1:]) + 1))}"
     return Markup(markdown.renderer.render(tokens, markdown.options, {}))
 
 
@@ -154,10 +154,10 @@ def _list_resources(metadata: Metadata, limits: Limits) -> List[Tuple[str, str]]
     memory = _as_mapping(_as_mapping(metadata.get("resources")).get("memory"))
     resources = [
         ("Memory", _as_text(memory.get("size"))),
-        ("Processors", "{:g}".format(limits.cpus) if limits.cpus else ""),
+        ("Processors", f"{limits.cpus:g}" if limits.cpus else ""),
         ("Graphics processors", str(limits.gpus) if limits.gpus else ""),
-        ("Longest time to load", "{:g} s".format(limits.status_timeout)),
-        ("Longest time of a run", "{:g} s".format(limits.run_timeout)),
+        ("Longest time to load", f"{limits.status_timeout:g} s"),
+        ("Longest time of a run", f"{limits.run_timeout:g} s"),
     ]
     return [(label, text) for label, text in resources if text]
 

@@ -45,8 +45,8 @@ SCRIPT = _read("script.js")
 POLICY = "; ".join(
     [
         "default-src 'none'",
-        "script-src {}".format(_hash(SCRIPT)),
-        "style-src {}".format(_hash(STYLE)),
+        f"script-src {_hash(SCRIPT)}",
+        f"style-src {_hash(STYLE)}",
         "img-src blob: data:",
         "media-src blob:",
         "connect-src 'self'",

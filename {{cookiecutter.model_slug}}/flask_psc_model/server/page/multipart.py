@@ -31,21 +31,21 @@ class Part(NamedTuple):
 def write_parts(parts: List[Part]) -> Tuple[str, Iterator[bytes]]:
     """Return the content type of an answer and its body, in chunks."""
     boundary = uuid.uuid4().hex
-    content_type = "multipart/form-data; boundary={}".format(boundary)
+    content_type = f"multipart/form-data; boundary={boundary}"
     return content_type, _write(parts, boundary)
 
 
 def _write(parts: List[Part], boundary: str) -> Iterator[bytes]:
     for part in parts:
-        yield "--{}\r\n".format(boundary).encode()
+        yield f"--{boundary}\r\n".encode()
         if part.file is None:
             yield _write_head(part, "")
             yield part.name.encode("utf-8", "replace")
         else:
-            yield _write_head(part, '; filename="{}"'.format(_quote(part.name)))
+            yield _write_head(part, f'; filename="{_quote(part.name)}"')
             yield from _read_chunks(part.file)
         yield b"\r\n"
-    yield "--{}--\r\n".format(boundary).encode()
+    yield f"--{boundary}--\r\n".encode()
 
 
 def _read_chunks(file: IO[bytes]) -> Iterator[bytes]:
@@ -56,16 +56,16 @@ def _read_chunks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _write_head(part: Part, filename: str) -> bytes:
-    head = 'Content-Disposition: form-data; name="{}"{}\r\n'.format(part.kind, filename)
+    head = f'Content-Disposition: form-data; name="{part.kind}"{filename}\r\n'
     if part.file is not None:
         is_known = _MEDIA_TYPE.fullmatch(part.media_type)
         media_type = part.media_type if is_known else "application/octet-stream"
-        head += "Content-Type: {}\r\n".format(media_type)
+        head += f"Content-Type: {media_type}\r\n"
     return (head + "\r\n").encode("utf-8", "replace")
 
 
 def _quote(name: str) -> str:
     """Escape a file name as browsers do."""
     for character in '"\r\n':
-        name = name.replace(character, "%{:02X}".format(ord(character)))
+        name = name.replace(character, f"%{ord(character):02X}")
     return name

@@ -49,7 +49,7 @@ class Trial:
         names = [each.name for each in self._card.inputs]
         for name, file in files.items():
             if name not in names:
-                raise InvalidJob("the model has no input {!r}".format(name))
+                raise InvalidJob(f"the model has no input {name!r}")
             file.save(self._find_place(name))
 
     def take_case(self, case: Case) -> None:
@@ -62,7 +62,7 @@ class Trial:
         try:
             inputs = case.read_inputs(names)
         except (OSError, ValueError) as error:
-            raise InvalidJob("the example cannot be read: {}".format(error)) from error
+            raise InvalidJob(f"the example cannot be read: {error}") from error
         for name, data in inputs.items():
             if data is not None:
                 with open(self._find_place(name), "wb") as file:

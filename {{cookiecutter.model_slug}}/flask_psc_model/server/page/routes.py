@@ -95,7 +95,7 @@ def _give_inputs(trial: Trial) -> None:
         if case.name == name:
             trial.take_case(case)
             return
-    raise InvalidJob("there is no example {!r}".format(name))
+    raise InvalidJob(f"there is no example {name!r}")
 
 
 def _send(parts: List[Part], opened: ExitStack) -> Response:
@@ -144,9 +144,7 @@ def _check_length(card: Card) -> None:
     limit = FORM_SIZE + sum(sizes)
     if request.content_length > limit:
         raise JobTooLarge(
-            "the files have more than the {} bytes that they may have together".format(
-                limit
-            )
+            f"the files have more than the {limit} bytes that they may have together"
         )
 
 

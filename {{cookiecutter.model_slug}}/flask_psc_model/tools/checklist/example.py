@@ -51,8 +51,8 @@ def find_code(folder: str) -> Iterator[Problem]:
             if CODE_MARK in file.read():
                 yield Problem(
                     os.path.relpath(path, folder),
-                    "still has the example, by its {}: put your model in its"
-                    " place".format(CODE_MARK),
+                    f"still has the example, by its {CODE_MARK}: put your model in its"
+                    " place",
                 )
 
 
@@ -65,7 +65,7 @@ def list_texts(value: Any, key: str = "") -> Iterator[Tuple[str, str]]:
     else:
         items = []
     for name, item in items:
-        yield from list_texts(item, "{}.{}".format(key, name) if key else str(name))
+        yield from list_texts(item, f"{key}.{name}" if key else str(name))
     if isinstance(value, str):
         yield key, " ".join(value.split())
 

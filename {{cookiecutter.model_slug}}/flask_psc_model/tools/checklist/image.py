@@ -36,7 +36,7 @@ def find_left_out(folder: str) -> Iterator[Problem]:
         elif is_ignored(name, ignored):
             problem = Problem(
                 IGNORE_FILE,
-                "leaves out {}, which {} needs: add !{}".format(name, importer, top),
+                f"leaves out {name}, which {importer} needs: add !{top}",
             )
         else:
             continue
@@ -146,7 +146,7 @@ def _list_modules(folder: str, name: str) -> Iterator[List[str]]:
         try:
             tree = ast.parse(file.read())
         except (SyntaxError, ValueError) as error:
-            raise ValueError("{} is not Python: {}".format(name, error)) from error
+            raise ValueError(f"{name} is not Python: {error}") from error
     package = name.split("/")[:-1]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -195,8 +195,8 @@ def find_unpinned(folder: str) -> Iterator[Problem]:
         if name not in pinned:
             yield Problem(
                 PINNED,
-                "has no pin of {}, which {} asks for: pip install pip-tools &&"
-                " pip-compile {}".format(name, WANTED, WANTED),
+                f"has no pin of {name}, which {WANTED} asks for: pip install pip-tools &&"
+                f" pip-compile {WANTED}",
             )
 
 

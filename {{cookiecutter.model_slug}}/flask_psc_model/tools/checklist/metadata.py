@@ -108,15 +108,13 @@ def find_unmeasured(folder: str) -> Iterator[Problem]:
         )
         return
     except ValueError as error:
-        yield Problem(RECORD, "is {}: run {}".format(error, COMMAND))
+        yield Problem(RECORD, f"is {error}: run {COMMAND}")
         return
     version = str(metadata.get("version"))
     if version != record.version:
         yield Problem(
             "model.yaml, version",
-            "is {}, and version {} was measured: run {}".format(
-                version, record.version, COMMAND
-            ),
+            f"is {version}, and version {record.version} was measured: run {COMMAND}",
         )
     yield from _find_too_little(Limits(metadata), record)
 
@@ -131,7 +129,5 @@ def _find_too_little(limits: Limits, record: Record) -> Iterator[Problem]:
         if allowed < used:
             yield Problem(
                 "model.yaml, " + key,
-                "allows {:g} {}, and {:g} were measured: raise it".format(
-                    allowed, unit, used
-                ),
+                f"allows {allowed:g} {unit}, and {used:g} were measured: raise it",
             )

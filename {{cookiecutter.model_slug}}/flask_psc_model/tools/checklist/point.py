@@ -17,7 +17,7 @@ class Problem:
         self.what = what
 
     def __str__(self) -> str:
-        return "{}: {}".format(self.where, self.what) if self.where else self.what
+        return f"{self.where}: {self.what}" if self.where else self.what
 
 
 class Point:

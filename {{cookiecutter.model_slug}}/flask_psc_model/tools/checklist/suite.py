@@ -37,8 +37,8 @@ def _find_missing(folder: str) -> Iterator[Problem]:
         path = os.path.join(folder, DATA, kind)
         if not os.path.isdir(path) or not list_cases(path):
             yield Problem(
-                "{}/{}".format(DATA, kind),
-                "has no case: add a folder with the input files and {}".format(needed),
+                f"{DATA}/{kind}",
+                f"has no case: add a folder with the input files and {needed}",
             )
 
 
@@ -55,13 +55,13 @@ def _run_tests(folder: str) -> Iterator[Problem]:
     output = process.communicate()[0]
     failures = _FAILURE.findall(output)
     for failure in failures[:SHOWN]:
-        yield Problem("tests", "{} (run {})".format(failure, COMMAND))
+        yield Problem("tests", f"{failure} (run {COMMAND})")
     if len(failures) > SHOWN:
         rest = len(failures) - SHOWN
-        yield Problem("tests", "{} more fail (run {})".format(rest, COMMAND))
+        yield Problem("tests", f"{rest} more fail (run {COMMAND})")
     # none at all is a success before Python 3.12, and exit code 5 from then on
     elif "Ran 0 tests" in output and not failures:
-        yield Problem("tests", "{} finds no tests: write some".format(COMMAND))
+        yield Problem("tests", f"{COMMAND} finds no tests: write some")
     elif process.returncode and not failures:
         code = process.returncode
-        yield Problem("tests", "{} ends with exit code {}".format(COMMAND, code))
+        yield Problem("tests", f"{COMMAND} ends with exit code {code}")

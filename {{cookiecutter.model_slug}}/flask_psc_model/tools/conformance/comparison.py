@@ -25,7 +25,7 @@ def find_difference(
     try:
         return _compare("", _parse(actual), expected_value, tolerance)
     except ValueError:
-        return "it is not JSON: {!r}".format(actual[:80])
+        return f"it is not JSON: {actual[:80]!r}"
 
 
 def _parse(data: bytes) -> Any:
@@ -43,13 +43,7 @@ def _compare_bytes(actual: bytes, expected: bytes) -> Optional[str]:
         (index for index, (one, other) in enumerate(pairs) if one != other),
         min(len(actual), len(expected)),
     )
-    return "byte {} differs: {!r}, not {!r} ({} bytes, not {})".format(
-        position,
-        actual[position : position + 20],
-        expected[position : position + 20],
-        len(actual),
-        len(expected),
-    )
+    return f"byte {position} differs: {actual[position : position + 20]!r}, not {expected[position : position + 20]!r} ({len(actual)} bytes, not {len(expected)})"
 
 
 def _compare(path: str, actual: Any, expected: Any, tolerance: float) -> Optional[str]:
@@ -70,9 +64,9 @@ def _compare_objects(
     path: str, actual: Any, expected: Any, tolerance: float
 ) -> Optional[str]:
     for key in expected:
-        where = "{}.{}".format(path, key) if path else key
+        where = f"{path}.{key}" if path else key
         if key not in actual:
-            return "{} is missing".format(where)
+            return f"{where} is missing"
         difference = _compare(where, actual[key], expected[key], tolerance)
         if difference:
             return difference
@@ -86,7 +80,7 @@ def _compare_lists(
     path: str, actual: Any, expected: Any, tolerance: float
 ) -> Optional[str]:
     for index, (one, other) in enumerate(zip(actual, expected)):
-        difference = _compare("{}[{}]".format(path, index), one, other, tolerance)
+        difference = _compare(f"{path}[{index}]", one, other, tolerance)
         if difference:
             return difference
     if len(actual) == len(expected):

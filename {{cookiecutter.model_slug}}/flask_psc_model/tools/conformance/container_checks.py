@@ -107,7 +107,7 @@ def check_shutdown(target: Target) -> Iterator[Finding]:
     try:
         answer = target.client.post("/shutdown")
     except OSError as error:
-        came = "the connection was dropped: {}".format(error)
+        came = f"the connection was dropped: {error}"
         yield Finding("answer", "202", came, False, is_advice=True)
     else:
 
@@ -137,7 +137,7 @@ def check_one_job(target: Target) -> Iterator[Finding]:
 
 def check_status_during_run(target: Target) -> Iterator[Finding]:
     """Ask for the status while a job runs."""
-    expected = "200 within {} s".format(PROMPT_SECONDS)
+    expected = f"200 within {PROMPT_SECONDS} s"
     if not sys.platform.startswith("linux"):
         # a pipe does not reach into the virtual machine of an engine
         yield Finding("", expected, "a run can be held up on Linux only", None)
@@ -156,7 +156,7 @@ def check_status_during_run(target: Target) -> Iterator[Finding]:
         else:
             came = "a run could not be held up"
             if not run.is_running():
-                came += ", it ended with {}".format(describe(run.join()))
+                came += f", it ended with {describe(run.join())}"
             yield Finding("", expected, came, None)
     finally:
         file.release()
@@ -184,12 +184,12 @@ def _observe_exit(target: Target, subject: str) -> Finding:
     def look() -> str:
         code = _container(target).wait(EXIT_SECONDS)
         if code is None:
-            raise Unexpected("it still runs after {} s".format(EXIT_SECONDS))
+            raise Unexpected(f"it still runs after {EXIT_SECONDS} s")
         if code != 0:
-            raise Unexpected("exit code {}".format(code))
+            raise Unexpected(f"exit code {code}")
         return "exit code 0"
 
-    return observe(subject, "exit code 0 within {} s".format(EXIT_SECONDS), look)
+    return observe(subject, f"exit code 0 within {EXIT_SECONDS} s", look)
 
 
 def _container(target: Target) -> Container:

@@ -118,14 +118,9 @@ class Report:
         label = "{:{}}".format(LABELS[result.verdict], WIDTH)
         came = _shorten(result.came, LENGTHS[result.verdict])
         if result.verdict != LEFT_OUT:
-            came = "expected {}; came {}".format(result.expected, came)
+            came = f"expected {result.expected}; came {came}"
         self._write(
-            "{}  {}: {} [{}]".format(
-                click.style(label, fg=COLOURS[result.verdict]),
-                result.name,
-                came,
-                result.section,
-            )
+            f"{click.style(label, fg=COLOURS[result.verdict])}  {result.name}: {came} [{result.section}]"
         )
         for line in result.log.splitlines():
             self._write("{:{}}  | {}".format("", WIDTH, line))
@@ -144,7 +139,7 @@ class Report:
 
     def conclude(self) -> None:
         """Show how many results of each kind there are."""
-        counts = ["{} {}".format(self.count(verdict), verdict) for verdict in VERDICTS]
+        counts = [f"{self.count(verdict)} {verdict}" for verdict in VERDICTS]
         self._write("{}: {}".format(self.subject, ", ".join(counts)))
 
     def to_json(self) -> str:
@@ -185,12 +180,12 @@ def write_junit(report: Report, path: str) -> None:
     others = sum(result.verdict not in (PASSED, FAILED) for result in results)
     suite = ElementTree.Element(
         "testsuite",
-        name="check_container {}".format(report.subject),
+        name=f"check_container {report.subject}",
         tests=str(len(results)),
         failures=str(report.count(FAILED)),
         errors="0",
         skipped=str(others),
-        time="{:.3f}".format(sum(result.seconds for result in results)),
+        time=f"{sum(result.seconds for result in results):.3f}",
     )
     for result in results:
         case = ElementTree.SubElement(
@@ -198,14 +193,12 @@ def write_junit(report: Report, path: str) -> None:
             "testcase",
             classname=result.check,
             name=result.name,
-            time="{:.3f}".format(result.seconds),
+            time=f"{result.seconds:.3f}",
         )
-        text = "expected {}; came {} [{}]".format(
-            result.expected, result.came, result.section
-        )
+        text = f"expected {result.expected}; came {result.came} [{result.section}]"
         if result.verdict != PASSED:
             tag = "failure" if result.verdict == FAILED else "skipped"
-            message = _clean("{}: {}".format(result.verdict, text))
+            message = _clean(f"{result.verdict}: {text}")
             ElementTree.SubElement(case, tag, message=message)
         if result.log:
             ElementTree.SubElement(case, "system-out").text = _clean(result.log)

@@ -175,7 +175,7 @@ class Inspection:
                 failed = STATUS_CHECK
         for check, expected, usual in (
             (COMMAND, "a container that runs without a command", "it runs"),
-            (PORT, "an answer on port {}".format(container.port), "an answer"),
+            (PORT, f"an answer on port {container.port}", "an answer"),
             (STATUS_CHECK, self._expected_status(), came),
         ):
             is_good = check is not failed
@@ -197,7 +197,7 @@ class Inspection:
         return Finding("", self._expected_status(), came, answer.status_code == 200)
 
     def _expected_status(self) -> str:
-        return "200 within {:g} s".format(self._limits.status_timeout)
+        return f"200 within {self._limits.status_timeout:g} s"
 
     def _make_target(
         self,
@@ -246,7 +246,7 @@ class Inspection:
             self._report.add(Result(check, finding, seconds, text))
 
     def _leave_out(self, checks: Iterable[Check], obstacle: Check) -> None:
-        reason = "not checked, since {} failed".format(obstacle.name)
+        reason = f"not checked, since {obstacle.name} failed"
         for check in checks:
             if check.find:
                 finding = Finding("", check.summary, reason, None)
@@ -260,4 +260,4 @@ class Inspection:
 
 
 def _describe_status(answer: Answer, seconds: float) -> str:
-    return "{} (after {:.1f} s)".format(describe(answer), seconds)
+    return f"{describe(answer)} (after {seconds:.1f} s)"

@@ -75,7 +75,7 @@ def check_refusals(target: Target) -> Iterator[Finding]:
         return came
 
     for case in target.data.refusals:
-        yield observe(case.name, "422, and {!r}".format(case.message), look, case)
+        yield observe(case.name, f"422, and {case.message!r}", look, case)
     if not target.data.refusals:
         yield Finding("", "422 for each case", "there is no such case", None)
 
@@ -148,7 +148,7 @@ def check_response_object(target: Target) -> Iterator[Finding]:
         ("GET " + NO_SUCH_ROUTE, lambda: client.get(NO_SUCH_ROUTE)),
         ("POST " + NO_SUCH_ROUTE, lambda: client.post(NO_SUCH_ROUTE)),
     ]
-    expected = "{}: statusCode, status and message".format(JSON)
+    expected = f"{JSON}: statusCode, status and message"
     for subject, send in requests:
         yield observe(
             subject, expected, lambda send=send: expect_response_object(send())
@@ -165,7 +165,7 @@ def check_fresh_output(target: Target) -> Iterator[Finding]:
     def look() -> str:
         for name, content in target.run_job(job, case.outputs).items():
             if STALE in content:
-                raise Unexpected("200, but {} is the old file".format(name))
+                raise Unexpected(f"200, but {name} is the old file")
         return "the same"
 
     yield observe("", "200, and new files in the place of old ones", look)
@@ -203,5 +203,5 @@ def check_parallel_jobs(target: Target) -> Iterator[Finding]:
             target.compare(run.join(), alone[case.name])
         return "the same"
 
-    expected = "200 for {} jobs at once, each with its outputs".format(PARALLEL_JOBS)
+    expected = f"200 for {PARALLEL_JOBS} jobs at once, each with its outputs"
     yield observe("", expected, look)

@@ -49,9 +49,7 @@ class RefusalCase:
         self.inputs = case.read_inputs(list(metadata.inputs))
         self.message = case.read_expected(MESSAGE_FILENAME).decode("utf-8").strip()
         if not self.message:
-            raise ValueError(
-                "the {} of {} is blank".format(MESSAGE_FILENAME, case.folder)
-            )
+            raise ValueError(f"the {MESSAGE_FILENAME} of {case.folder} is blank")
 
 
 class ModelCases:
@@ -75,17 +73,17 @@ class ModelCases:
         """
         for key in ("inputs", "outputs"):
             if not metadata.get(key):
-                raise ValueError("model.yaml names no {}".format(key))
+                raise ValueError(f"model.yaml names no {key}")
         names = list(metadata.inputs) + list(metadata.outputs)
         check_filenames(names, MESSAGE_FILENAME)
         if not os.path.isdir(folder):
-            raise FileNotFoundError("there is no data folder {}".format(folder))
+            raise FileNotFoundError(f"there is no data folder {folder}")
         examples = os.path.join(folder, EXAMPLES)
         refusals = os.path.join(folder, REFUSALS)
         self.examples = [ExampleCase(each, metadata) for each in _list_cases(examples)]
         self.refusals = [RefusalCase(each, metadata) for each in _list_cases(refusals)]
         if not self.examples:
-            raise ValueError("there is no case in {}".format(examples))
+            raise ValueError(f"there is no case in {examples}")
 
 
 class Target:
@@ -136,7 +134,7 @@ class Target:
             try:
                 outputs[name] = job.read_output(name)
             except OSError as error:
-                raise Unexpected("200, but {}".format(error)) from None
+                raise Unexpected(f"200, but {error}") from None
         return outputs
 
     def run_case(self, case: ExampleCase, client: Optional[Client] = None) -> Outputs:
@@ -157,7 +155,7 @@ class Target:
         for name, content in expected.items():
             difference = find_difference(actual[name], content, self.tolerance)
             if difference:
-                raise Unexpected("200, but in {} {}".format(name, difference))
+                raise Unexpected(f"200, but in {name} {difference}")
 
 
 class Background:
@@ -196,9 +194,9 @@ class Background:
 def describe(answer: Answer) -> str:
     """Say what a server answered."""
     try:
-        return "{}: {}".format(answer.status_code, answer.message)
+        return f"{answer.status_code}: {answer.message}"
     except ValueError:
-        return "{}: {!r}".format(answer.status_code, answer.data[:80])
+        return f"{answer.status_code}: {answer.data[:80]!r}"
 
 
 def expect_code(answer: Answer, status_code: int) -> str:
@@ -226,24 +224,24 @@ def expect_response_object(answer: Answer) -> str:
     """
     problem = _find_fault(answer)
     if problem:
-        raise Unexpected("{}, and {}".format(answer.status_code, problem))
+        raise Unexpected(f"{answer.status_code}, and {problem}")
     return describe(answer)
 
 
 def _find_fault(answer: Answer) -> str:
     content_type = answer.content_type.split(";")[0].strip().lower()
     if content_type != "application/json":
-        return "the content type {!r}".format(answer.content_type)
+        return f"the content type {answer.content_type!r}"
     content = answer.get_json()
     if not isinstance(content, dict):
-        return "a body that is not a JSON object: {!r}".format(answer.data[:80])
+        return f"a body that is not a JSON object: {answer.data[:80]!r}"
     code = content.get("statusCode")
     if code != answer.status_code or isinstance(code, bool):
-        return '"statusCode" is {!r}'.format(code)
+        return f'"statusCode" is {code!r}'
     for key in ("status", "message"):
         text = content.get(key)
         if not isinstance(text, str) or not text.strip():
-            return '"{}" is {!r}, not a text'.format(key, text)
+            return f'"{key}" is {text!r}, not a text'
     return ""
 
 

@@ -82,12 +82,12 @@ class Container:
         self.port = choose_port(self.image_config)
         self.options = self._limit_resources()
         self.options += ["--env", _PORT_VARIABLE.format(self.port)]
-        self.options += ["--publish", "127.0.0.1::{}".format(self.port)]
+        self.options += ["--publish", f"127.0.0.1::{self.port}"]
         if folder:
             # SELinux lets a container see what is labelled as shared
-            self.options += ["--volume", "{}:{}:z".format(folder, MOUNT_POINT)]
+            self.options += ["--volume", f"{folder}:{MOUNT_POINT}:z"]
         self.options += options
-        self.client = Client("http://127.0.0.1:{}".format(self.port))
+        self.client = Client(f"http://127.0.0.1:{self.port}")
 
     def __enter__(self) -> "Container":
         try:
@@ -113,7 +113,7 @@ class Container:
         except EngineError as error:
             raise ContainerExited(str(error)) from error
         ports = self.inspect()["NetworkSettings"].get("Ports") or {}
-        bindings = ports.get("{}/tcp".format(self.port))
+        bindings = ports.get(f"{self.port}/tcp")
         # one that has exited at once has no port any more
         if bindings:
             url = "http://127.0.0.1:{}".format(bindings[0]["HostPort"])
@@ -200,21 +200,21 @@ class Container:
                 raise
 
     def _describe_silence(self, error: OSError) -> ServerUnreachable:
-        within = "within {:g} s".format(self.limits.status_timeout)
+        within = f"within {self.limits.status_timeout:g} s"
         if isinstance(getattr(error, "reason", error), socket.timeout):
             return NoAnswer("no answer " + within)
         return NotListening(
-            "nothing listens on port {} {}; the server should take it from the variable"
-            " PSC_MODEL_PORT, and listen on 0.0.0.0".format(self.port, within)
+            f"nothing listens on port {self.port} {within}; the server should take it from the variable"
+            " PSC_MODEL_PORT, and listen on 0.0.0.0"
         )
 
     def _limit_resources(self) -> List[str]:
         options = []
         if self.limits.memory:
-            options += ["--memory", "{}b".format(self.limits.memory)]
+            options += ["--memory", f"{self.limits.memory}b"]
         if self.limits.cpus:
             cpus = min(self.limits.cpus, os.cpu_count() or 1)
-            options += ["--cpus", "{:g}".format(cpus)]
+            options += ["--cpus", f"{cpus:g}"]
         if self.limits.gpus:
             options += ["--gpus", str(self.limits.gpus)]
         return options

@@ -51,8 +51,8 @@ class Engine:
             )
         except OSError as error:
             raise EngineError(
-                "{} cannot be run: {}; install it, or name another engine with"
-                " --engine".format(self.command, error.strerror)
+                f"{self.command} cannot be run: {error.strerror}; install it, or name another engine with"
+                " --engine"
             ) from error
         output, errors = self._finish(process, arguments)
         if process.returncode:
@@ -60,8 +60,7 @@ class Engine:
                 "{} {}: {}".format(
                     self.command,
                     arguments[0],
-                    _to_line(errors or output)
-                    or "exit code {}".format(process.returncode),
+                    _to_line(errors or output) or f"exit code {process.returncode}",
                 )
             )
         return output
@@ -76,7 +75,7 @@ class Engine:
             self.call("info")
         except EngineError as error:
             raise EngineError(
-                "there is no container engine that answers: {}".format(error)
+                f"there is no container engine that answers: {error}"
             ) from error
 
     def inspect_image(self, image: str) -> Dict[str, Any]:
@@ -89,8 +88,8 @@ class Engine:
             output = self.call("image", "inspect", image)
         except EngineError as error:
             raise EngineError(
-                "there is no image {0} here: build it with `{1} build -t {0} .`, or pull"
-                " it ({2})".format(image, self.command, error)
+                f"there is no image {image} here: build it with `{self.command} build -t {image} .`, or pull"
+                f" it ({error})"
             ) from error
         return dict(json.loads(output)[0])
 
@@ -105,7 +104,7 @@ class Engine:
         """
         parent, name = os.path.split(folder)
         command = ["run", "--rm", "--user", "0", "--entrypoint", "rm"]
-        command += ["--volume", "{}:{}:z".format(parent, MOUNT_POINT)]
+        command += ["--volume", f"{parent}:{MOUNT_POINT}:z"]
         with contextlib.suppress(EngineError):
             self.call(*command + [image, "-rf", MOUNT_POINT + "/" + name])
 
@@ -118,9 +117,7 @@ class Engine:
             process.kill()
             process.communicate()
             raise EngineError(
-                "{} {} did not end within {} s".format(
-                    self.command, arguments[0], COMMAND_SECONDS
-                )
+                f"{self.command} {arguments[0]} did not end within {COMMAND_SECONDS} s"
             ) from None
         except BaseException:
             # what a command has done that was cut off would not be known

@@ -65,9 +65,7 @@ class SharedFolder:
         """
         self._count += 1
         name = str(self._count)
-        job = SharedJob(
-            os.path.join(self.path, name), "{}/{}".format(self.server_path, name)
-        )
+        job = SharedJob(os.path.join(self.path, name), f"{self.server_path}/{name}")
         job.write_inputs(inputs)
         return job
 
@@ -83,9 +81,7 @@ class SharedFolder:
             shutil.rmtree(self._home, ignore_errors=True)
         if os.path.exists(self._home):
             raise OSError(
-                "{0} holds files of another user: remove it with `sudo rm -r {0}`".format(
-                    self._home
-                )
+                f"{self._home} holds files of another user: remove it with `sudo rm -r {self._home}`"
             )
 
 
@@ -131,17 +127,15 @@ class SharedJob:
         """
         path = os.path.join(self.output_folder, name)
         if not os.path.lexists(path):
-            raise FileNotFoundError("{} was not written".format(name))
+            raise FileNotFoundError(f"{name} was not written")
         # a link would be followed on this machine, not in the server's file system
         if not stat.S_ISREG(os.lstat(path).st_mode):
-            raise OSError("{} is not a regular file".format(name))
+            raise OSError(f"{name} is not a regular file")
         try:
             with open(path, "rb") as file:
                 return file.read()
         except PermissionError as error:
-            raise OSError(
-                "{} is readable for the server's user only".format(name)
-            ) from error
+            raise OSError(f"{name} is readable for the server's user only") from error
 
     def remove_output(self, name: str) -> None:
         """Remove an output file, if it is there and in a folder that is not closed."""

@@ -11,7 +11,7 @@ from ...bulk.shard import MAX_SHARDS
 
 #: A part of a host name has up to 63 characters, and those of a Job's pods end in a
 #: dash and the number of the shard.
-MAX_NAME = 63 - len("-{}".format(MAX_SHARDS - 1))
+MAX_NAME = 63 - len(f"-{MAX_SHARDS - 1}")
 
 MAX_LABEL = 63
 MAX_SUBDOMAIN = 253
@@ -19,7 +19,7 @@ MAX_SUBDOMAIN = 253
 # of the objects here, a Service asks for most: its name begins with a letter
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_SUBDOMAIN = re.compile(r"{0}(\.{0})*".format(_LABEL.pattern))
+_SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
 
 
 def make_name(title: str) -> str:
@@ -32,8 +32,8 @@ def make_name(title: str) -> str:
     name = re.sub("[^a-z0-9]+", "-", letters.lower()).strip("-")
     if not name:
         raise ValueError(
-            "no name can be made of {!r}: it has no letter from a to z and no"
-            " digit".format(title)
+            f"no name can be made of {title!r}: it has no letter from a to z and no"
+            " digit"
         )
     if name[0].isdigit():
         name = "model-" + name
@@ -53,8 +53,8 @@ def check_name(text: str) -> str:
     """
     if len(text) > MAX_NAME or not _NAME.fullmatch(text):
         raise ValueError(
-            "{!r} is no name: up to {} letters from a to z, digits and dashes, of which"
-            " the first is a letter and the last no dash".format(text, MAX_NAME)
+            f"{text!r} is no name: up to {MAX_NAME} letters from a to z, digits and dashes, of which"
+            " the first is a letter and the last no dash"
         )
     return text
 
@@ -67,8 +67,8 @@ def check_namespace(text: str) -> str:
     """
     if len(text) > MAX_LABEL or not _LABEL.fullmatch(text):
         raise ValueError(
-            "{!r} is no namespace: up to {} letters from a to z, digits and dashes, with"
-            " no dash at an end".format(text, MAX_LABEL)
+            f"{text!r} is no namespace: up to {MAX_LABEL} letters from a to z, digits and dashes, with"
+            " no dash at an end"
         )
     return text
 
@@ -81,10 +81,8 @@ def check_claim(text: str) -> str:
     """
     if len(text) > MAX_SUBDOMAIN or not _SUBDOMAIN.fullmatch(text):
         raise ValueError(
-            "{!r} is no claim: up to {} letters from a to z, digits, dashes and dots,"
-            " with a letter or a digit at each end and beside each dot".format(
-                text, MAX_SUBDOMAIN
-            )
+            f"{text!r} is no claim: up to {MAX_SUBDOMAIN} letters from a to z, digits, dashes and dots,"
+            " with a letter or a digit at each end and beside each dot"
         )
     return text
 
@@ -96,5 +94,5 @@ def check_image(text: str) -> str:
         ValueError: it is none.
     """
     if not text or text.split() != [text]:
-        raise ValueError("{!r} is not the name of an image".format(text))
+        raise ValueError(f"{text!r} is not the name of an image")
     return text

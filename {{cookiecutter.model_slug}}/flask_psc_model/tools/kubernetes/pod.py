@@ -94,7 +94,7 @@ def count_stop_seconds(limits: Limits) -> int:
 def _require(amount: Optional[Amount], key: str) -> Amount:
     if amount is None:
         raise ValueError(
-            "model.yaml has no {}: Kubernetes has to know what a pod needs".format(key)
+            f"model.yaml has no {key}: Kubernetes has to know what a pod needs"
         )
     return amount
 

@@ -18,9 +18,9 @@ def format_memory(size: int) -> str:
     for unit in ("", "Ki", "Mi", "Gi"):
         larger, rest = divmod(size, 1024)
         if rest:
-            return "{}{}".format(size, unit)
+            return f"{size}{unit}"
         size = larger
-    return "{}Ti".format(size)
+    return f"{size}Ti"
 
 
 def format_cpus(cpus: float) -> str:
@@ -31,4 +31,4 @@ def format_cpus(cpus: float) -> str:
     """
     thousandths = math.ceil(Decimal(repr(cpus)) * 1000)
     whole, rest = divmod(thousandths, 1000)
-    return "{}m".format(thousandths) if rest else str(whole)
+    return f"{thousandths}m" if rest else str(whole)

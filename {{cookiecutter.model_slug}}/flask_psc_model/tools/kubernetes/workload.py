@@ -113,4 +113,4 @@ def _make_name(metadata: Metadata, path: str) -> str:
     try:
         return make_name(str(metadata.get("name") or ""))
     except ValueError as error:
-        raise ValueError("{}: name: {}; give --name".format(path, error)) from error
+        raise ValueError(f"{path}: name: {error}; give --name") from error

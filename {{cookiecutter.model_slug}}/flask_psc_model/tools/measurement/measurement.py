@@ -99,13 +99,13 @@ def measure(
     measurement = Measurement()
     measurement.runs = {name: Times() for name in plan.jobs}
     for number in range(1, plan.starts + 1):
-        prefix = "start {} of {}: ".format(number, plan.starts)
+        prefix = f"start {number} of {plan.starts}: "
         report(prefix + "loading the model", 0)
         began = time.perf_counter()
         with start() as running:
             running.wait_until_loaded()
             measurement.load.seconds.append(time.perf_counter() - began)
-            doing = prefix + "running {} cases".format(len(plan.jobs))
+            doing = prefix + f"running {len(plan.jobs)} cases"
             report(doing, 1)
             for _ in range(plan.runs):
                 for name, inputs in plan.jobs.items():

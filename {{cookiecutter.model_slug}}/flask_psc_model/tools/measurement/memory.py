@@ -91,10 +91,10 @@ def watch_container(container: Container) -> Memory:
             read()
         except (EngineError, OSError, ValueError):
             continue
-        return Memory(read, "{} of its cgroup".format(os.path.basename(path)))
+        return Memory(read, f"{os.path.basename(path)} of its cgroup")
     engine = container.engine
     return SampledMemory(
-        lambda: _sample_stats(container), "samples of {} stats".format(engine.command)
+        lambda: _sample_stats(container), f"samples of {engine.command} stats"
     )
 
 
@@ -182,7 +182,7 @@ def measure_tree(pid: int) -> int:
 
 def measure_process(pid: int) -> int:
     """Return the memory of a process in bytes, 0 where it is gone."""
-    folder = "/proc/{}/".format(pid)
+    folder = f"/proc/{pid}/"
     try:
         shares = re.search(
             r"^Pss:\s*(\d+) kB", _read_text(folder + "smaps_rollup"), re.M

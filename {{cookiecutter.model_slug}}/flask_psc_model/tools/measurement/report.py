@@ -31,11 +31,11 @@ def list_proposed(proposed: Dict[str, str], metadata: Metadata) -> Iterator[str]
         proposed: values by their keys.
         metadata: the content of `model.yaml` before.
     """
-    yield "for model.yaml ({}):".format(MARGIN)
+    yield f"for model.yaml ({MARGIN}):"
     for key, value in proposed.items():
         now = _read(metadata, key)
         shown = "not set" if now is None else now
-        yield "  {}: {}  (now {})".format(key, value, shown)
+        yield f"  {key}: {value}  (now {shown})"
 
 
 def _read(content: Any, key: str) -> Any:
@@ -51,8 +51,4 @@ def _write_row(title: str, width: int, times: Times) -> str:
 
 
 def _write_seconds(seconds: float) -> str:
-    return (
-        "{:.0f} ms".format(seconds * 1000)
-        if seconds < 1
-        else "{:.1f} s".format(seconds)
-    )
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

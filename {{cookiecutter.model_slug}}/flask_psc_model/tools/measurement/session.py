@@ -74,8 +74,8 @@ def _list_examples(data_folder: str) -> List[Case]:
     cases = list_cases(folder) if os.path.isdir(folder) else []
     if not cases:
         raise MeasurementFailed(
-            "there are no cases in {}: add a folder for each, with its input"
-            " files".format(folder)
+            f"there are no cases in {folder}: add a folder for each, with its input"
+            " files"
         )
     return cases
 
@@ -84,7 +84,7 @@ def _list_inputs(path: str) -> List[str]:
     inputs = load_metadata(path).get("inputs")
     if not isinstance(inputs, dict):
         raise MeasurementFailed(
-            "{}: inputs should name the files that the model reads".format(path)
+            f"{path}: inputs should name the files that the model reads"
         )
     return list(inputs)
 
@@ -129,4 +129,4 @@ def _write(
     folder = os.path.dirname(path)
     version = str(load_metadata(path).get("version"))
     save_record(folder, measurement, image or "the server on this machine", version)
-    click.echo("Wrote {} and {}.".format(path, os.path.join(folder, FILENAME)))
+    click.echo(f"Wrote {path} and {os.path.join(folder, FILENAME)}.")

@@ -62,9 +62,7 @@ class Running:
         answer = self._get_status()
         if answer.status_code != 200:
             raise MeasurementFailed(
-                "GET /status was answered {}: {}".format(
-                    answer.status_code, _to_line(answer.message)
-                )
+                f"GET /status was answered {answer.status_code}: {_to_line(answer.message)}"
             )
 
     def prepare_job(self, inputs: Inputs) -> Callable[[], Answer]:
@@ -147,7 +145,7 @@ def make_open_limits(repository: str) -> Limits:
 def _describe_silence(problem: str, log: str) -> MeasurementFailed:
     lines = log.strip().splitlines() or ["(nothing)"]
     return MeasurementFailed(
-        "{}; the last line of its log: {}".format(problem, lines[-1].strip())
+        f"{problem}; the last line of its log: {lines[-1].strip()}"
     )
 
 
