@@ -72,11 +72,9 @@ def test_a_framework_is_added_by_following_the_list(
 
 def test_what_the_page_names_is_there() -> None:
     named = set(re.findall(r"`((?:[\w{}.-]+/)*[\w{}.-]+(?:\.(?:py|json|yaml|md)|/))`", PAGE))
-    assert "hooks/" in named
+    assert "cookiecutter.json" in named
     others = {"templates/model/numpy.py", "flask_psc_model/", ".github/", "dist/"}
     assert [name for name in named - others if not any(folder.joinpath(name).exists() for folder in FOLDERS)] == []
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(re.findall(r"`make (\w+)", PAGE)) <= set(targets)
 
 
 def test_the_picture_shows_the_session_of_today(tmp_path: Path) -> None:

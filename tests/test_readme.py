@@ -1,48 +1,165 @@
-"""The README says what the template does."""
+"""README.md and the other pages: their links lead somewhere, and what they list is what there is."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from repository import QUESTIONS, ROOT, TEMPLATE
 
-from local_extensions import TEXTS
+RUNTIME = TEMPLATE / "flask_psc_model"
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("tests/*.md"), *ROOT.glob("benchmarks/*.md")])
+MARKDOWN = MarkdownIt("commonmark").enable("table")
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
 
-@pytest.mark.parametrize("question", [name for name in QUESTIONS if not name.startswith("_")])
-def test_every_question_and_choice_is_explained(question: str) -> None:
-    (row,) = re.findall(rf"^\| `{question}` \|.*$", README, re.MULTILINE)
-    if question not in TEXTS:
-        default, *others = QUESTIONS[question]
-        assert re.match(rf"\| `{question}` \| `{default}` \|", row)
-        assert all(f"`{choice}`" in row for choice in [default, *others])
+@each_page
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    broken = []
+    for link in links(page):
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if not target.is_relative_to(ROOT) or not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+def test_the_readme_links_to_every_page() -> None:
+    linked = {(ROOT / link.partition("#")[0]).resolve() for link in links(ROOT / "README.md")}
+    assert set(ROOT.glob("*.md")) | set(ROOT.glob("docs/*")) <= linked | {
+        ROOT / "README.md",
+        ROOT / "docs" / "session.svg",
+    }
+
+
+@each_page
+def test_no_page_names_a_tag(page: Path) -> None:
+    assert re.findall(r"\bv\d+\.\d+\.\d+\b", read(page)) == [], "the template has no tag"
+
+
+@each_page
+def test_every_make_target_is_there(page: Path) -> None:
+    targets = re.findall(r"^([a-z-]+):", read(ROOT / "Makefile"), re.MULTILINE)
+    named = re.findall(r"(?:^ *|`)make ([a-z-]+)", read(page), re.MULTILINE)
+    assert [name for name in named if name not in targets] == []
+
+
+def test_the_table_of_questions_is_that_of_the_template() -> None:
+    rows = table(ROOT / "README.md", "key")
+    assert [row[0] for row in rows] == [f"`{key}`" for key in QUESTIONS if not key.startswith("_")]
+    for key, default, choices, _ in rows:
+        answer = QUESTIONS[key.strip("`")]
+        if isinstance(answer, list):
+            assert default == f"`{answer[0]}`", key
+            assert choices == ", ".join(f"`{choice}`" for choice in answer), key
+        elif default.startswith("`"):
+            assert default == f"`{answer}`", key
 
 
 def test_the_table_of_base_images_is_that_of_the_template() -> None:
     rows = [
-        f"| `{row['image']}` | {row['python']} | {row['registry']} | {', '.join(row['accelerators'])} "
-        f"| {', '.join(row['frameworks'])} |{'' if row['contains'] == 'none' else ' ' + row['contains']} |"
+        [
+            f"`{row['image']}`",
+            row["python"],
+            row["registry"],
+            ", ".join(row["accelerators"]),
+            ", ".join(row["frameworks"]),
+            "" if row["contains"] == "none" else row["contains"],
+        ]
         for row in QUESTIONS["_base_images"]
     ]
-    assert "\n".join(rows) in README
+    assert table(ROOT / "docs" / "base-images.md", "Image") == rows
 
 
 def test_the_packages_of_the_server_are_named() -> None:
-    requirements = (TEMPLATE / "requirements.in").read_text(encoding="utf-8")
+    requirements = read(TEMPLATE / "requirements.in")
     packages = set(re.findall(r"^([a-z-]+)$", requirements, re.MULTILINE))
-    (named,) = re.findall(r"the packages of the server, which are (.*?)\n- ", README, re.DOTALL)
+    page = read(ROOT / "docs" / "existing-repositories.md")
+    (named,) = re.findall(r"the packages of the server: (.*?);", page)
     assert set(re.findall(r"`(.*?)`", named)) == packages
 
 
-def test_every_make_target_is_there() -> None:
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(re.findall(r"^make (\w+)", README, re.MULTILINE)) <= set(targets)
+def test_the_packages_and_modules_of_the_server_are_named() -> None:
+    named = {cells[0]: set(re.findall(r"`([\w/]+)`", cells[2])) for cells in table(page_of_architecture(), "package")}
+    there = {"root": modules(RUNTIME)}
+    there |= {
+        f"`{folder.name}/`": modules(folder) | packages(folder) for folder in RUNTIME.iterdir() if is_package(folder)
+    }
+    assert named == there
 
 
 def test_every_file_that_is_explained_is_there() -> None:
-    paths = re.findall(r"^\| `([\w{}]*[/.][\w./{}]*)` \|", README, re.MULTILINE)
-    assert "hooks/pre_gen_project.py" in paths
+    paths = [row[0].strip("`") for row in table(page_of_architecture(), "path")]
+    assert "hooks/" in paths
     assert [path for path in paths if not (ROOT / path).exists()] == []
+    start = re.findall(r"`((?:model_lib|flask_psc_model)/[\w/]+\.py)`", read(page_of_architecture()))
+    assert [path for path in start if not (TEMPLATE / path).exists()] == []
+
+
+def page_of_architecture() -> Path:
+    """Return the page about the server's packages."""
+    return ROOT / "docs" / "architecture.md"
+
+
+def read(path: Path) -> str:
+    """Return the text of a file."""
+    return path.read_text(encoding="utf-8")
+
+
+def tokens(page: Path) -> Iterator[Token]:
+    """Yield the tokens of a page, those inside a line too."""
+    for token in MARKDOWN.parse(read(page)):
+        yield token
+        yield from token.children or []
+
+
+def links(page: Path) -> list[str]:
+    """Return the targets of all links and pictures that are files of this repository."""
+    found = [
+        str(token.attrGet("href") or token.attrGet("src"))
+        for token in tokens(page)
+        if token.type in ("link_open", "image")
+    ]
+    return [link for link in found if not re.match(r"https?://", link)]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub gives to the headings of a page."""
+    found: Counter[str] = Counter()
+    before = None
+    names = set()
+    for token in tokens(page):
+        if token.type == "inline" and before == "heading_open":
+            text = "".join(child.content for child in token.children or [])
+            name = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+            names.add(f"{name}-{found[name]}" if found[name] else name)
+            found[name] += 1
+        before = token.type
+    return names
+
+
+def table(page: Path, head: str) -> list[list[str]]:
+    """Return the cells of the rows of the table whose first column has a head."""
+    (text,) = re.findall(rf"^\| {head} \|.*\n\|[-|: ]+\n((?:\|.*\n)+)", read(page), re.MULTILINE)
+    return [[cell.strip() for cell in line.strip("|\n").split("|")] for line in text.splitlines()]
+
+
+def is_package(folder: Path) -> bool:
+    """Return whether a folder holds Python modules."""
+    return folder.is_dir() and any(folder.glob("*.py"))
+
+
+def modules(folder: Path) -> set[str]:
+    """Return the names of the modules in a folder."""
+    return {path.stem for path in folder.glob("[!_]*.py")}
+
+
+def packages(folder: Path) -> set[str]:
+    """Return the names of the packages in a folder."""
+    return {f"{path.name}/" for path in folder.iterdir() if is_package(path)}
