@@ -1,6 +1,6 @@
-"""Records a session in a terminal, as the picture that README.md shows.
+"""Records a session in a terminal, as the picture in docs/questions.md.
 
-`make picture` runs it: the commands are run for real, in a temporary folder.
+`make picture` runs it, with the real commands in a temporary folder.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PICTURE = ROOT / "docs" / "session.svg"
 WIDTH = 122
 
 #: What is typed at the questions; Enter takes what they offer.
-TYPED = {"Name of the model": "Leaf Disease Finder"}
+TYPED = {"Model name": "Leaf Disease Finder"}
 SLUG = "leaf-disease-finder"
 
 

@@ -214,7 +214,7 @@ def test_a_replay_from_before_a_question_asks_it(tmp_path: Path) -> None:
     saved.write_text(json.dumps(context), encoding="utf-8")
     result = cookiecutter(tmp_path / "second", "--replay-file", saved, keys="\n")
     assert result.returncode == 0, result.stderr
-    assert "How the repository comes by its server" in result.stdout
+    assert "Server code: the package flask_psc_model" in result.stdout
     assert Folder(tmp_path / "second" / NAME).contents() == expected
 
 
