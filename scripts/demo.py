@@ -1,6 +1,6 @@
-"""Shows the whole path: generates a repository, serves its model, and runs a job.
+"""Generates a repository, starts its server and runs a job.
 
-`make demo` runs it. Nothing of it stays: not the server, not the folder.
+`make demo` runs it. At the end, however it comes, the server is stopped and the folder is removed.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ class Demo:
         self.console = console
 
     def run(self) -> None:
-        """Do all steps.
+        """Run all steps.
 
         Raises:
             CommandFailed, ServerFailed: one of them does not work.
         """
         python_version = nearest(choices("python_version"), sys.version_info[1])
-        self.console.say("From nothing to a running model, in less than a minute. Ctrl-C stops it and cleans up.")
+        self.console.say("From nothing to a running model in about a minute. Press Ctrl-C to stop and clean up.")
         repository = self.generate(python_version)
         environment = self.install(repository)
-        self.console.step("Starting its server, Gunicorn, on a free port of this machine")
+        self.console.step("Starting the server, Gunicorn, on a free port")
         with Server(repository, environment.variables()) as server:
             try:
                 self.console.command(f"PSC_MODEL_PORT={server.url.rpartition(':')[2]} ./entrypoint.sh")
@@ -56,11 +56,11 @@ class Demo:
                 self.stop(server)
             except Exception as error:
                 raise ServerFailed(f"{error}\n\nThe server's log:\n{server.read_log()}") from error
-        self.say_how_to_go_on(python_version, repository.name)
+        self.show_next_steps(python_version, repository.name)
 
     def generate(self, python_version: str) -> Path:
         """Generate a repository with the defaults; return its folder."""
-        self.console.step("Generating a repository with the defaults, in a temporary folder")
+        self.console.step("Generating a repository with the default answers in a temporary folder")
         self.console.command(f"cookiecutter {shlex.quote(str(ROOT))} --no-input python_version={python_version}")
         config = self.folder / "cookiecutter.yaml"
         # neither takes settings from the home folder nor leaves a replay file there
@@ -77,7 +77,7 @@ class Demo:
 
     def install(self, repository: Path) -> Environment:
         """Install the repository's requirements in a virtual environment of its own."""
-        self.console.step("Installing its requirements in a virtual environment (a few seconds)")
+        self.console.step("Installing the requirements in a virtual environment (a few seconds)")
         self.console.command("python -m venv .venv && . .venv/bin/activate")
         environment = Environment(repository / ".venv")
         environment.create()
@@ -87,13 +87,13 @@ class Demo:
 
     def wait_for_model(self, server: Server) -> None:
         """Wait until the model is loaded."""
-        self.console.step("Waiting for the model to be loaded")
+        self.console.step("Waiting until the model is loaded")
         self.console.command(f"curl -s {server.url}/status")
         self.console.say(json.dumps(server.wait_until_ready()))
 
     def run_job(self, server: Server, repository: Path, environment: Environment) -> None:
-        """Run the job of the guide, and show its results."""
-        self.console.step("Running a job: which colours are nearest to " + COLOR)
+        """Run a job, and show its results."""
+        self.console.step(f"Running a job that finds the colours nearest to {COLOR}")
         data = self.folder / "data"
         data.mkdir()
         self.console.command(f"echo {COLOR} > {data}/input.txt")
@@ -106,25 +106,25 @@ class Demo:
         self.console.say(results)
         names = [prediction["name"] for prediction in json.loads(results)["predictions"]]
         if "orange" not in names[:3]:
-            raise ServerFailed(f"orange is not among the three colours nearest to {COLOR}")
+            raise ServerFailed(f"expected orange among the first three colours for {COLOR}, got {', '.join(names[:3])}")
 
     def stop(self, server: Server) -> None:
-        """Shut the server down, and look at its exit code."""
-        self.console.step("Shutting the server down")
+        """Shut down the server, and check its exit code."""
+        self.console.step("Shutting down the server")
         self.console.command(f"curl -s -X POST {server.url}/shutdown")
         status, answer = server.post("/shutdown")
         self.console.say(json.dumps(answer))
         code = server.wait()
-        self.console.say(f"The server's exit code: {code}")
+        self.console.say(f"Exit code of the server: {code}")
         if status != 202 or code:
-            raise ServerFailed("the server did not shut down as it should: 202 and exit code 0 were expected")
+            raise ServerFailed(f"shutting down: expected status 202 and exit code 0, got {status} and {code}")
 
-    def say_how_to_go_on(self, python_version: str, name: str) -> None:
-        """Tell the commands that do the same by hand."""
-        self.console.success("All of it worked, and nothing of it is left.")
+    def show_next_steps(self, python_version: str, name: str) -> None:
+        """Show the commands that do the same by hand."""
+        self.console.success("Everything worked. The server is stopped and the folder is removed.")
         cookiecutter = Path(sys.executable).with_name("cookiecutter")
         self.console.say(f"""
-To go on by hand, in a folder of your own:
+To do the same by hand, in a folder of your own:
 
   {shlex.join([str(cookiecutter), str(ROOT)])} python_version={python_version}
   cd {name}
@@ -133,7 +133,7 @@ To go on by hand, in a folder of your own:
   python -m unittest
   PSC_MODEL_PORT=8080 ./entrypoint.sh
 
-Then put your own model in model_lib/model.py; README.md there has the rest.
+Then put your own model in model_lib/model.py. README.md in that folder explains the rest.
 """)
 
 
@@ -149,10 +149,10 @@ def nearest(versions: list[str], minor: int) -> str:
 
 
 def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """End the demo on a signal, by way of the clean-up, which no other signal ends."""
+    """End the demo on a signal. Further signals do not interrupt the clean-up."""
     for one in SIGNALS:
         signal.signal(one, signal.SIG_IGN)
-    print("\nStopping: the server and the folder are removed.", file=sys.stderr)
+    print("\nStopping the server and removing the folder.", file=sys.stderr)
     sys.exit(128 + number)
 
 

@@ -2,7 +2,7 @@
 
     python scripts/environment.py FOLDER REQUIREMENTS
 
-makes one where there is none, and installs the requirements.
+creates one in the folder if there is none, and installs the requirements in it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from commands import CommandFailed, run
 from console import Console
 
-#: What a developer's shell may hold that changes what a server or Python does.
+#: Variables of a developer's shell that change what a server or Python does.
 HIDDEN = re.compile("(PSC|FLASK|GUNICORN)_|PYTHON(HOME|PATH)$|__PYVENV_LAUNCHER__$")
 
 
@@ -24,30 +24,30 @@ class Environment:
     """A virtual environment in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Name the folder; `create` makes what is in it."""
+        """Set the folder; `create` fills it."""
         self.folder = folder
         self.python = folder / "bin" / "python"
 
     def create(self, python: Path | str = sys.executable) -> None:
-        """Make the environment anew, for the Python of an interpreter.
+        """Create the environment for an interpreter, and replace an existing one.
 
         Raises:
-            CommandFailed: that Python cannot.
+            CommandFailed: that interpreter cannot create one.
         """
         run([python, "-m", "venv", "--clear", self.folder])
 
     def install(self, *arguments: str | Path, console: Console | None = None) -> None:
         """Install packages with pip, given its arguments.
 
-        Byte-code is made when a module is first imported: of most packages that is a part.
+        Modules are compiled when first imported, since most of a package's modules never are.
 
         Raises:
-            CommandFailed: pip cannot; the message has its output.
+            CommandFailed: pip failed; the message has its output.
         """
         found: list[str] = []
 
         def show(line: str) -> None:
-            # it says "Processing" and a path of what is on this machine
+            # pip writes "Processing" and a path for a local file
             if console and (match := re.match(r"(?:Collecting|Processing) (?:\S*/)?(\S+)", line)):
                 found.append(match[1])
                 console.progress(f"{len(found):3} {found[-1]}")
@@ -72,11 +72,11 @@ class Environment:
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Create the environment that the command line names."""
     folder, requirements = map(Path, sys.argv[1:])
     environment, console = Environment(folder.absolute()), Console()
     try:
-        # pip comes last: without it, an earlier attempt was interrupted
+        # pip is installed last: without it, an earlier attempt was interrupted
         if not environment.python.with_name("pip").exists():
             environment.create()
         environment.install("-r", requirements, console=console)

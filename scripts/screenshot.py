@@ -1,4 +1,4 @@
-"""Takes the picture of the page that README.md shows.
+"""Takes the picture of the page in README.md.
 
 `make screenshot` runs it. It generates a repository with the default answers, starts its
 development server, runs an example in a browser and takes a screenshot.
@@ -29,13 +29,13 @@ def main() -> None:
     console = Console(3)
     try:
         with tempfile.TemporaryDirectory(prefix="psc-model-screenshot-") as folder:
-            console.step("Generating a repository with the defaults, in a temporary folder")
+            console.step("Generating a repository with the default answers in a temporary folder")
             repository = generate(Path(folder))
-            console.step("Starting its development server")
+            console.step("Starting the development server")
             # what it needs is installed beside the tools of the tests
             with Server(repository, Environment(Path(sys.prefix)).variables(), "python", "app.py") as server:
                 server.wait_until_ready()
-                console.step("Running an example in a browser, and taking the picture")
+                console.step("Running an example in a browser and taking the picture")
                 take(server.url)
     except (CommandFailed, ServerFailed, NoBrowser, Error) as error:
         console.error(f"error: {error}")

@@ -46,8 +46,8 @@ def test_make_demo_works_from_nothing(copy: Path, temporary: Path) -> None:
         "[5/6] Running a job",
         '"name": "orange"',
         "[6/6] Shutting",
-        "exit code: 0",
-        "To go on by hand",
+        "Exit code of the server: 0",
+        "To do the same by hand",
     ]
     positions = [result.stdout.find(text) for text in shown]
     assert -1 not in positions
@@ -67,7 +67,7 @@ def test_an_interrupted_demo_cleans_up(temporary: Path, step: str, number: signa
         process.send_signal(number)
         rest = process.stdout.read()
     assert process.returncode == 128 + number
-    assert "the server and the folder are removed" in rest
+    assert "Stopping the server and removing the folder" in rest
     assert "Traceback" not in rest
     assert_nothing_is_left(temporary)
 
