@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from commands import run
-from repository import CI_FILES, Repository, cookiecutter
+from repository import CI_FILES, QUESTIONS, ROOT, Repository, cookiecutter
 
 from local_extensions import tool_version
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from conftest import Bake
 
 NAME = "color-name-predictor"
+WORKFLOW = ".github/workflows/ci.yml"
 TOOLS = Path(sys.executable).parent
 
 each_ci = pytest.mark.parametrize("ci", CI_FILES)
@@ -98,6 +99,25 @@ def test_it_checks_builds_and_pushes_at_a_tag(bake: Bake, answers: dict[str, str
         assert "docker push" in push["run"]
     else:
         assert 'if [ -n "$CI_COMMIT_TAG" ]' in image
+
+
+def test_the_workflow_of_the_template_is_valid() -> None:
+    template = Repository(ROOT)
+    template.run(TOOLS / "actionlint", "-oneline", WORKFLOW, PATH=f"{TOOLS}{os.pathsep}{os.environ['PATH']}")
+    check_schema(template, WORKFLOW, "github-workflows")
+
+
+def test_the_workflow_of_the_template_runs_the_checks_on_every_python(bake: Bake) -> None:
+    template = Repository(ROOT)
+    check, test = jobs(template, WORKFLOW).values()
+    assert "make check" in check["steps"][-1]["run"]
+    assert "make test " in test["steps"][-1]["run"]
+    # GitHub has no Python 3.6 for its systems of today
+    assert set(test["steps"][1]["with"]["python-version"].split()) == set(QUESTIONS["python_version"]) - {"3.6"}
+    generated = bake(ci="github").read(WORKFLOW)
+    used = re.findall(r"uses: (\S+)", template.read(WORKFLOW))
+    assert used
+    assert set(used) <= set(re.findall(r"uses: (\S+)", generated))
 
 
 def test_a_mistake_in_a_pipeline_is_noticed(bake: Bake) -> None:
