@@ -99,7 +99,8 @@ def test_no_document_has_blank_lines_in_a_row_or_at_its_end(documents: list[Docu
 def test_the_tour_of_the_readme_names_everything_at_the_top_level(documents: list[Documents]) -> None:
     for each in documents:
         tour = each.texts[README].split("\n## A quick tour\n")[1].split("\n## ")[0]
-        named = {name for cell in re.findall(r"^\| (`[^|]*)", tour, re.MULTILINE) for name in re.findall("`(.*?)`", cell)}
+        cells = re.findall(r"^\| (`[^|]*)", tour, re.MULTILINE)
+        named = {name for cell in cells for name in re.findall("`(.*?)`", cell)}
         assert {name.split("/")[0] for name in named} == {name.split("/")[0] for name in each.tree}, each.answers
         assert [name for name in named if not each.leads_somewhere(README, name, "")] == []
 
