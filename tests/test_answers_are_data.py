@@ -218,7 +218,7 @@ def rest_of_model(tree: Tree, answers: Answers) -> str:
 def rest_of_documents(tree: Tree, answers: Answers) -> list[str]:
     """Check that the Markdown shows the answers as they were typed, in a heading and paragraphs; return the rest."""
     author = f"Author: {answers['author']}" if answers["author"].strip() else ""
-    readme = rest_of_document(tree["README.md"], "This repository holds", answers, f"{answers['description']} {author}")
+    readme = rest_of_document(tree["README.md"], "This repository turns", answers, f"{answers['description']} {author}")
     documentation = rest_of_document(tree[DOCUMENTATION], "## Input", answers, answers["description"])
     return [readme, documentation]
 

@@ -286,7 +286,7 @@ def test_no_other_framework_is_mentioned(rendered: list[Rendered]) -> None:
         others = TRACES.keys() - RELATED[each.answers["framework"]]
         for name, content in each.tree.items():
             for other in others:
-                # the table of images in the README names what each image holds
+                # the table of base images names what each image holds
                 text = re.sub(rb"^\| `.*\n", b"", content, flags=re.MULTILINE)
                 if (other, name, content) not in seen:
                     text = text.replace(each.answers["base_image"].encode(), b"")

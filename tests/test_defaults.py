@@ -14,32 +14,6 @@ from tidiness import find_faults
 if TYPE_CHECKING:
     from conftest import Bake
 
-TOP_LEVEL = {
-    ".dockerignore",
-    ".editorconfig",
-    ".flaskenv",
-    ".gitattributes",
-    ".gitignore",
-    ".pre-commit-config.yaml",
-    "Dockerfile",
-    "README.md",
-    "app.py",
-    "asset_bundle",
-    "entrypoint.sh",
-    "flask_psc_model",
-    "gunicorn.conf.py",
-    "model.schema.json",
-    "model.yaml",
-    "model_lib",
-    "pyproject.toml",
-    "requirements-dev.in",
-    "requirements-dev.txt",
-    "requirements-ray.txt",
-    "requirements.in",
-    "requirements.txt",
-    "tests",
-}
-
 QUICK_TOUR = [
     "asset_bundle/0.1.0/samples/input.json",
     "asset_bundle/0.1.0/samples/output.json",
@@ -65,10 +39,6 @@ every_repository = pytest.mark.parametrize(
         pytest.param({"model_name": "X", "description": 'C:\\new is "it"', "author": "'"}, id="quotes"),
     ],
 )
-
-
-def test_the_top_level_is_what_the_readme_tours(defaults: Repository) -> None:
-    assert {path.name for path in defaults.path.iterdir()} == TOP_LEVEL
 
 
 @pytest.mark.parametrize("name", QUICK_TOUR)

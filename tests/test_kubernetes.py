@@ -85,10 +85,9 @@ def test_the_manifests_are_valid(tree: Tree, options: list[str]) -> None:
         validate(manifest)
 
 
-def test_the_commands_of_the_readme_work(tree: Tree) -> None:
-    commands = re.findall(
-        r"^python -m flask_psc_model.cli.kubernetes ((?:.*\\\n)*.*)", tree["README.md"].decode(), re.M
-    )
+def test_the_commands_of_the_page_about_kubernetes_work(tree: Tree) -> None:
+    page = tree["docs/server/kubernetes.md"].decode()
+    commands = re.findall(r"^python -m flask_psc_model.cli.kubernetes ((?:.*\\\n)*.*)", page, re.M)
     counts = []
     for command in commands:
         options, _, rest = command.replace("\\\n", "").partition("|")

@@ -74,6 +74,12 @@ def run_line(line: str, repository: Repository) -> str:
     return result.stdout
 
 
+def first_block(markdown: str, title: str) -> str:
+    """Return the first commands of a section."""
+    section = markdown.split(f"\n## {title}\n")[1].split("\n## ")[0]
+    return section.split("```bash\n")[1].split("```")[0]
+
+
 def wait_for_server(port: int) -> None:
     """Give the server the time that a person needs for the next line."""
     for _ in range(100):
@@ -111,8 +117,7 @@ def test_the_commands_of_the_guide_work(repository: Repository, tmp_path: Path, 
 
 
 def test_the_commands_of_the_readme_work(repository: Repository, port: int) -> None:
-    section = repository.read("README.md").split("\n## Building and running the container\n")[1]
-    block = section.split("```bash\n")[1].split("```")[0]
+    block = first_block(repository.read("README.md"), "Build and run the container")
     assert block.count("docker save") == 1
     own = block.replace("8080:8080", f"{port}:8080").replace("localhost:8080", f"localhost:{port}")
     output = run_line(own.replace("docker build", "docker build --network host"), repository)
@@ -122,10 +127,9 @@ def test_the_commands_of_the_readme_work(repository: Repository, port: int) -> N
     assert (repository.path / f"{SLUG}-latest.tar").stat().st_size > 0
 
 
-def test_the_wheel_that_the_readme_keeps_in_the_repository_reaches_the_image(bake: Bake, wheel: Path) -> None:
+def test_the_wheel_that_the_docs_keep_in_the_repository_reaches_the_image(bake: Bake, wheel: Path) -> None:
     repository = bake(runtime="package")
-    section = repository.read("README.md").split("\n## Where the server comes from\n")[1]
-    block = section.split("```bash\n")[1].split("```")[0]
+    block = first_block(repository.read("docs/server/README.md"), "Where the server comes from")
     run_line(block.replace("PATH_TO_THE_TEMPLATE/dist", str(wheel.parent)), repository)
     with built(repository, "psc-test-wheel") as image:
         assert "\nOK\n" in run_line(f"docker run --rm --ipc=none {image} python -m unittest 2>&1", repository)

@@ -202,11 +202,11 @@ def test_the_exit_status_and_a_line_tell_each_result():
     lines = ending.output.splitlines()
     assert lines[0] == (
         "ok        examples/two-lines: expected 200, and results.json as in the case;"
-        " came the same [HTTP API specification: run]"
+        " came the same [docs/server/checking.md#examples]"
     )
     assert lines[2] == (
         "FAIL      media-type/text/plain: expected 415; came 400: expected JSON"
-        " [HTTP API specification: run]"
+        " [docs/server/checking.md#media-type]"
     )
     assert lines[-1].endswith(": 2 passed, 2 failed, 0 advice, 0 left out")
     assert "\x1b" not in ending.output
@@ -231,6 +231,8 @@ def test_the_report_comes_as_json_and_as_junit_xml(tmp_path):
     assert report["counts"] == {"passed": 1, "failed": 2, "advice": 0, "left out": 0}
     assert report["results"][1]["check"] == "media-type"
     assert report["results"][1]["came"] == "400: expected JSON"
+    assert report["results"][1]["section"] == "HTTP API specification: run"
+    assert report["results"][1]["docs"] == "docs/server/checking.md#media-type"
     [suite] = ElementTree.parse(path).getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("3", "2")
     messages = [failure.get("message") for failure in suite.iter("failure")]
@@ -243,6 +245,15 @@ def test_help_names_every_check():
     assert ending.code == 0
     for check in CHECKS:
         assert "  {} ".format(check.name) in ending.output
+
+
+def test_every_check_is_explained_in_a_section_of_its_name():
+    page, _, _ = CHECKS[0].docs.partition("#")
+    with open(os.path.join(TEMPLATE, page), encoding="utf-8") as file:
+        text = file.read().split("\n## The checks\n")[1].split("\n## ")[0]
+    titles = re.findall(r"^### (.*)$", text, re.MULTILINE)
+    assert titles == [check.name for check in CHECKS]
+    assert [f"{page}#{title}" for title in titles] == [check.docs for check in CHECKS]
 
 
 def test_nothing_to_check_is_an_error():
@@ -325,7 +336,7 @@ def test_a_container_that_exits_is_told_with_its_log(engine):
     assert ending.code == 1
     lines = ending.output.splitlines()
     assert lines[0].startswith("FAIL      command: ")
-    assert "came the container exited with code 3 [Docker container" in lines[0]
+    assert "came the container exited with code 3 [docs" in lines[0]
     assert [line.split("| ")[1] for line in lines[1:21]] == [
         "line {}".format(number) for number in range(10, 30)
     ]

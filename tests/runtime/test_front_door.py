@@ -40,12 +40,6 @@ def test_it_lists_every_command_with_one_line(args):
         assert line.endswith(".") and not line.endswith("..."), line
 
 
-def test_it_knows_the_commands_of_the_readme():
-    checks = {"check_container", "checklist", "measure"}
-    runs = {"kubernetes", "run_job", "run_many"}
-    assert checks | runs <= set(COMMANDS)
-
-
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_a_command_has_an_example(command):
     ending = front_door(command, "--help")

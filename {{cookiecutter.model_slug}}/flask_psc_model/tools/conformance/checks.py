@@ -6,7 +6,10 @@ from . import container_checks, server_checks
 from .finding import Finding
 from .server_under_test import Target
 
-#: The sections of the specification, as the README of a repository calls them.
+#: The page of a repository that explains each check, in a section of its name.
+PAGE = "docs/server/checking.md"
+
+#: The sections of the specification.
 CONTAINER = "Docker container specification"
 RESPONSE = "HTTP API specification: response object"
 STATUS = "HTTP API specification: status"
@@ -24,6 +27,7 @@ class Check:
     Attributes:
         name: by which it is chosen.
         section: of the specification.
+        docs: where the check is explained.
         summary: what it checks, in a line.
         find: yields what it finds; None where the start of the container shows it.
         options: of `docker run`, where it takes a container of its own; None where it
@@ -44,6 +48,7 @@ class Check:
     ) -> None:
         self.name = name
         self.section = section
+        self.docs = f"{PAGE}#{name}"
         self.summary = summary
         self.find = find
         self.options = options

@@ -26,6 +26,7 @@ class Result:
     Attributes:
         name: of the check and of what it looked at.
         section: of the specification.
+        docs: where the check is explained.
         expected: in words.
         came: in words.
         verdict: `PASSED`; `FAILED` where the specification is not kept; `ADVICE` where
@@ -41,6 +42,7 @@ class Result:
         self.check = check.name
         self.subject = finding.subject
         self.section = check.section
+        self.docs = check.docs
         self.expected = _to_line(finding.expected)
         self.came = _to_line(finding.came)
         self.verdict = _judge(check, finding)
@@ -54,6 +56,7 @@ class Result:
             "subject": self.subject,
             "verdict": self.verdict,
             "section": self.section,
+            "docs": self.docs,
             "expected": self.expected,
             "came": self.came,
             "seconds": round(self.seconds, 3),
@@ -120,7 +123,7 @@ class Report:
         if result.verdict != LEFT_OUT:
             came = f"expected {result.expected}; came {came}"
         self._write(
-            f"{click.style(label, fg=COLOURS[result.verdict])}  {result.name}: {came} [{result.section}]"
+            f"{click.style(label, fg=COLOURS[result.verdict])}  {result.name}: {came} [{result.docs}]"
         )
         for line in result.log.splitlines():
             self._write("{:{}}  | {}".format("", WIDTH, line))
@@ -195,7 +198,7 @@ def write_junit(report: Report, path: str) -> None:
             name=result.name,
             time=f"{result.seconds:.3f}",
         )
-        text = f"expected {result.expected}; came {result.came} [{result.section}]"
+        text = f"expected {result.expected}; came {result.came} [{result.docs}]"
         if result.verdict != PASSED:
             tag = "failure" if result.verdict == FAILED else "skipped"
             message = _clean(f"{result.verdict}: {text}")
