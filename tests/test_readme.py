@@ -7,7 +7,8 @@ import re
 import pytest
 from repository import QUESTIONS, ROOT, TEMPLATE
 
-from local_extensions import TEXTS
+from template_extensions.answers import TEXTS
+from template_extensions.images import base_images
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -25,7 +26,7 @@ def test_the_table_of_base_images_is_that_of_the_template() -> None:
     rows = [
         f"| `{row['image']}` | {row['python']} | {row['registry']} | {', '.join(row['accelerators'])} "
         f"| {', '.join(row['frameworks'])} |{'' if row['contains'] == 'none' else ' ' + row['contains']} |"
-        for row in QUESTIONS["_base_images"]
+        for row in base_images()
     ]
     assert "\n".join(rows) in README
 
