@@ -8,23 +8,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from cookiecutter.exceptions import FailedHookException
 from jinja2 import Environment, pass_environment
 
 from template_extensions.rendered import Context, file_names, output_folder
 
-#: The key of the record among the answers.
+#: The key of the record among the answers: whether the folder was empty, and when each existing file was modified.
 RECORD = "_existing_files"
-
-
-class Record(NamedTuple):
-    """What the first hook found."""
-
-    was_empty: bool
-    #: When each existing file of the template was modified, by its name.
-    modified: dict[str, int]
+NOTHING = {"was_empty": False, "modified": {}}
 
 
 @pass_environment
@@ -48,25 +40,20 @@ def record_existing_files(environment: Environment, context: Context) -> str:
     if obstacles := list(_find_obstacles(folder, names)):
         lines = [f"Cannot generate the repository into {folder}:", *(f"  * {obstacle}" for obstacle in obstacles)]
         raise FailedHookException("\n".join(lines))
-    existing = {name: _modified(folder / name) for name in names if (folder / name).exists()}
-    context[RECORD] = Record(not os.listdir(folder), existing)
+    modified = {name: _modified(folder / name) for name in names if (folder / name).exists()}
+    context[RECORD] = {"was_empty": not os.listdir(folder), "modified": modified}
     return ""
 
 
 def kept_files(context: Context) -> list[str]:
     """Return the files of the template that existed and were not written."""
-    folder = output_folder(context) or Path()
-    return [name for name, modified in _record(context).modified.items() if _modified(folder / name) == modified]
+    folder, record = output_folder(context) or Path(), context.get(RECORD, NOTHING)
+    return [name for name, modified in record["modified"].items() if _modified(folder / name) == modified]
 
 
 def was_empty(context: Context) -> bool:
     """Return whether the folder was empty; under cruft, which does not pass the folder, it counts as used."""
-    return _record(context).was_empty
-
-
-def _record(context: Context) -> Record:
-    record: Record = context.get(RECORD, Record(was_empty=False, modified={}))
-    return record
+    return bool(context.get(RECORD, NOTHING)["was_empty"])
 
 
 def _find_obstacles(folder: Path, names: list[str]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import ast
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,16 @@ from template_extensions.images import TEMPLATE
 
 Context = dict[str, Any]
 
+PARSERS: dict[str, Callable[[str], object]] = {
+    ".json": json.loads,
+    ".py": ast.parse,
+    ".yaml": yaml.safe_load,
+    ".yml": yaml.safe_load,
+}
+#: The suffixes of texts.
+SUFFIXES = {*PARSERS, ".in", ".md", ".sh", ".toml", ".txt", ""}
 #: A Jinja mark; two braces and a dot are Go's, which `docker inspect` uses, and with a dollar they are GitHub's.
 JINJA_MARK = re.compile(r"(?<![$])[{][{](?!\.)|[{][%#]")
-SUFFIXES = {".in", ".json", ".md", ".py", ".sh", ".toml", ".txt", ".yaml", ".yml", ""}
 #: The runtime contains no answer, and test data may contain anything.
 UNCHECKED = ("flask_psc_model/", "tests/data/")
 
@@ -44,10 +51,10 @@ def check_files(environment: Environment, context: Context, kept: list[str]) -> 
     if folder is None:
         return ""
     names = [name for name in file_names(environment, context) if name not in kept]
-    if problems := [problem for name in names for problem in _find_problems(folder / name, name)]:
-        raise FailedHookException(
-            "\n  ".join(["The template rendered a broken repository; please report it:", *problems])
-        )
+    problems = [problem for name in names for problem in _find_problems(folder / name, name)]
+    if problems:
+        lines = ["The template rendered a broken repository; please report it:", *problems]
+        raise FailedHookException("\n  ".join(lines))
     return ""
 
 
@@ -70,22 +77,8 @@ def _find_problems(path: Path, name: str) -> Iterator[str]:
             text = path.read_text(encoding="utf-8")
             if JINJA_MARK.search(text):
                 yield f"{name}: contains Jinja that was not rendered"
-            _parse(path.suffix, text)
+            PARSERS.get(path.suffix, str)(text)
         except (ValueError, SyntaxError, yaml.YAMLError) as error:
             yield f"{name}: {error}"
     if path.suffix == ".sh" and not os.access(path, os.X_OK):
         yield f"{name}: is not executable"
-
-
-def _parse(suffix: str, text: str) -> None:
-    """Parse a file's text according to its suffix.
-
-    Raises:
-        ValueError, SyntaxError, yaml.YAMLError: it does not parse.
-    """
-    if suffix == ".py":
-        ast.parse(text)
-    elif suffix == ".json":
-        json.loads(text)
-    elif suffix in (".yaml", ".yml"):
-        yaml.safe_load(text)
