@@ -68,8 +68,8 @@ def _of_stack(method: Callable[[Stack, str], Any]) -> Callable[[Mapping[str, Any
 def forget_modules(answers: Mapping[str, Any]) -> str:
     """Remove this package from `sys.modules`, so that `cruft update` imports the next version's.
 
-    cruft renders both versions in one process and in the same folder. The bytecode is removed too: Python would
-    use it for a source of the same size, written in the same second.
+    cruft renders both versions in one process and in the same folder. The bytecode is removed too, since Python
+    would load it for a new source of the same size, written in the same second.
 
     Returns:
         Nothing, so that it can stand in a template.

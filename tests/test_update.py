@@ -139,6 +139,7 @@ def test_cruft_and_cookiecutter_give_the_same_tree(
     assert result.returncode == 0, result.stderr
     assert created.contents() == Folder(tmp_path / "output" / NAME).contents()
     assert f"repository is in {NAME}/" in cruft.output
+    assert "nvidia/cuda" not in created.read(".cruft.json"), "the table of images stays in the template"
 
 
 @each_answers
