@@ -9,7 +9,7 @@ TOOLS := $(if $(filter /%,$(BIN)),$(BIN),$(CURDIR)/$(BIN))
 
 # the runtime is checked where it stands, with its own settings and without leaving caches in the template
 RUNTIME_HOME := {{cookiecutter.model_slug}}
-CODE := $(wildcard *.py) hooks scripts tests $(wildcard benchmarks)
+CODE := template_extensions hooks scripts tests $(wildcard benchmarks)
 
 # without byte-code every server of the tests would compile the runtime again
 unexport PYTHONDONTWRITEBYTECODE

@@ -1,29 +1,30 @@
-"""Has the repository checked that was rendered, says what to do next, and makes the first commit.
+"""Checks what was rendered, prints what to do next, and makes the first commit.
 
-The check is done while Cookiecutter renders this file: its filter stops the generation.
-What only some answers need is imported for those only, so that this starts at once.
+The check happens while Cookiecutter renders this file: a filter that raises an error stops the generation.
 """
 
 import os
 import sys
 
-# Cookiecutter runs this in the folder for temporary files: a module there, where anybody may write, is none of ours.
+# Cookiecutter runs this in the folder for temporary files, where anybody may put a module.
 sys.path.pop(0)
 
-# {% if cookiecutter.git == "yes" or cookiecutter.runtime == "package" +%}
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
-# {% endif +%}
+# {% set kept = cookiecutter | kept_files %}
+# {{ cookiecutter | check_files(kept) }}
+# {{ cookiecutter | forget_modules }}
 
-# {% set kept = cookiecutter | kept_files %}{{ cookiecutter | check_files(kept) }}
-#: Files that were there before, which are none of the template's business.
+#: The files that existed before and were not written.
 KEPT = [
     # {% for name in kept +%}
     "{{ name | python }}",
     # {% endfor +%}
 ]
-IS_NEW = bool("{{ 'yes' if cookiecutter | was_empty }}")
+WAS_EMPTY = bool("{{ 'yes' if cookiecutter | was_empty }}")
 ANSWERS = {
     # {% for key, text in cookiecutter.items() if text is string +%}
     "{{ key | python }}": "{{ text | python }}",
@@ -31,11 +32,25 @@ ANSWERS = {
 }
 
 
-def leave_out_folders() -> None:
-    """Remove the folders that the answers leave out, which Cookiecutter cannot do by itself.
+def main() -> None:
+    """Run the steps that follow the rendering."""
+    remove_skipped_folders()
+    if not is_update():
+        if hasattr(sys.stdout, "reconfigure"):
+            # an answer may contain what this terminal cannot show
+            sys.stdout.reconfigure(errors="replace")
+        print(summary())
+        if ANSWERS["git"] == "yes":
+            print(start_history(), "\n")
+    if KEPT:
+        print(list_kept())
 
-    They were made just now: the first hook has seen to it that there was no runtime
-    before, and of the others only empty ones are removed.
+
+def remove_skipped_folders() -> None:
+    """Remove the folders that the answers skip, since Cookiecutter can skip files only.
+
+    The runtime was just rendered, since the first hook refuses an existing one; of the others
+    only empty ones are removed.
     """
     if is_package():
         shutil.rmtree("flask_psc_model", ignore_errors=True)
@@ -45,20 +60,15 @@ def leave_out_folders() -> None:
 
 
 def is_update() -> bool:
-    """Tell whether cruft renders two versions, in temporary folders, only to compare them."""
-    if "_commit" not in ANSWERS:
-        return False
-    import tempfile
-    from pathlib import Path
-
-    return Path(tempfile.gettempdir()).resolve() in Path.cwd().parents
+    """Return whether cruft renders two versions in temporary folders, only to compare them."""
+    return "_commit" in ANSWERS and Path(tempfile.gettempdir()).resolve() in Path.cwd().parents
 
 
 def summary() -> str:
-    """Show the answers, and the next three commands for them."""
+    """Return the answers, and the next three commands for them."""
     slug, python = ANSWERS["model_slug"], ANSWERS["python_version"]
     gpus = " --gpus all" if ANSWERS["accelerator"] == "cuda" else ""
-    # the pip that comes with it takes no wheels of PyYAML 6
+    # the pip that comes with Python 3.6 cannot install wheels of PyYAML 6
     pip = ' && pip install "pip==21.3.1"' if python == "3.6" else ""
     package = "\n     (Its server is a package: README.md says where pip finds it.)" if is_package() else ""
     answers = [f"  {key:15} {shorten(text)}" for key, text in ANSWERS.items() if key[0] != "_"]
@@ -80,19 +90,19 @@ README.md in {slug}/ has the rest.
 
 
 def shorten(text: str) -> str:
-    """Write a text on one line."""
+    """Return a text on one line."""
     line = " ".join(text.split())
     return line if len(line) <= 90 else f"{line[:84]} [...]"
 
 
 def is_package() -> bool:
-    """Tell whether the server is a package instead of a folder."""
+    """Return whether the server is a package instead of a folder."""
     return ANSWERS["runtime"] == "package"
 
 
 def start_history() -> str:
-    """Put the folder under Git with a first commit; return what came of it."""
-    if not IS_NEW:
+    """Put the folder under Git with a first commit; return the outcome as a sentence."""
+    if not WAS_EMPTY:
         return "Git: nothing was done, since the folder is not new, or cruft has still to add its own file."
     if not shutil.which("git"):
         return "Git: nothing was done, since git is not installed. Later: git init && git add --all && git commit"
@@ -102,8 +112,8 @@ def start_history() -> str:
         git("-c", "user.useConfigOnly=true", "var", f"GIT_{who}_IDENT").returncode for who in ("AUTHOR", "COMMITTER")
     ):
         return (
-            "Git: nothing was done, since git does not know who you are. Tell it with"
-            " git config --global user.name and user.email, then: git init && git add --all && git commit"
+            "Git: nothing was done, since git does not know who you are. Set git config --global user.name and"
+            " user.email, then: git init && git add --all && git commit"
         )
     for command in (
         ["init", "--quiet"],
@@ -112,7 +122,7 @@ def start_history() -> str:
     ):
         result = git(*command)
         if result.returncode:
-            return f"Git: git {command[0]} failed, and the first commit is left to you:\n{result.stderr.strip()}"
+            return f"Git: git {command[0]} failed; make the first commit yourself:\n{result.stderr.strip()}"
     return f"Git: the first commit is {git('rev-parse', '--short', 'HEAD').stdout.strip()}."
 
 
@@ -122,24 +132,15 @@ def git(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def list_kept() -> str:
-    """Say which files are not the template's, and how to see what it would have written."""
+    """Return the list of the kept files, and how to compare them with the template's."""
     files = "\n  ".join(KEPT)
-    return f"""These files were there already, and were kept as they are:
+    return f"""These files existed and were kept as they are:
 
   {files}
 
-To compare them with the template's, generate it once more with --output-dir and
-an empty folder. README.md of the template says which need something added.
+To compare them with the template's, generate the repository again into an empty folder
+(--output-dir). The template's README.md lists the files that need additions.
 """
 
 
-leave_out_folders()
-if not is_update():
-    if hasattr(sys.stdout, "reconfigure"):
-        # an answer may hold what this terminal cannot show
-        sys.stdout.reconfigure(errors="replace")
-    print(summary())
-    if ANSWERS["git"] == "yes":
-        print(start_history(), "\n")
-if KEPT:
-    print(list_kept())
+main()

@@ -19,7 +19,8 @@ from commands import CommandFailed, run
 from console import Console
 from jinja2 import Environment, FileSystemLoader
 
-from local_extensions import Answers, Stack, has_framework
+from template_extensions import TemplateExtension
+from template_extensions.images import Stack, base_images
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.model_slug}}"
@@ -69,18 +70,18 @@ class PackageSet(NamedTuple):
 def find_sets() -> list[PackageSet]:
     """List every set of packages that can be had, each once."""
     choices = [QUESTIONS[field] for field in ("framework", "python_version", "accelerator")]
-    images = ["", *(row["image"] for row in QUESTIONS["_base_images"] if row["contains"] != "none")]
+    images = ["", *(row["image"] for row in base_images() if row["contains"] != "none")]
     sets = {}
     for framework, python, accelerator, image in itertools.product(*choices, images):
         stack = Stack(framework, python, accelerator, "public")
         if stack.packages(image) is None:
             continue
-        inside = has_framework({**stack._asdict(), "base_image": image, "_base_images": QUESTIONS["_base_images"]})
+        inside = stack.has_framework(image)
         if not image or inside:
             pins = stack.pins(image)
             sets[pins] = PackageSet(pins, stack, image, inside=False)
         if inside:
-            pins = stack.pins(image, inside=True)
+            pins = stack.image_pins(image)
             sets[pins] = PackageSet(pins, stack, image, inside=True)
     return list(sets.values())
 
@@ -160,7 +161,7 @@ def list_packages(stack: Stack, image: str) -> str:
 
     PyTorch's index is left out: its builds for the CPU have the versions of those on PyPI.
     """
-    environment = Environment(loader=FileSystemLoader(PINS.parent), extensions=[Answers])
+    environment = Environment(loader=FileSystemLoader(PINS.parent), extensions=[TemplateExtension])
     template = environment.from_string((TEMPLATE / "requirements.in").read_text(encoding="utf-8"))
     text = template.render(cookiecutter={**stack._asdict(), "base_image": image})
     return re.sub("^--.*", "", text, flags=re.MULTILINE)

@@ -92,10 +92,10 @@ def template(tmp_path: Path) -> Path:
     """Return a copy of the template, to break."""
     copy = tmp_path / "template"
     copy.mkdir()
-    for path in (ROOT / "cookiecutter.json", ROOT / "requirements-dev.txt", *ROOT.glob("*.py")):
-        shutil.copy(path, copy)
-    for name in ("hooks", "templates", TEMPLATE.name):
-        shutil.copytree(ROOT / name, copy / name)
+    for name in ("cookiecutter.json", "requirements-dev.txt"):
+        shutil.copy(ROOT / name, copy)
+    for name in ("hooks", "template_extensions", "templates", TEMPLATE.name):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     return copy
 
 

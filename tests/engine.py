@@ -17,8 +17,10 @@ from urllib.request import Request, urlopen
 
 from repository import QUESTIONS, Repository
 
+from template_extensions.images import base_images
+
 #: Of the default answers.
-BASE_IMAGE = next(row["image"] for row in QUESTIONS["_base_images"] if row["python"] == QUESTIONS["python_version"][0])
+BASE_IMAGE = next(row["image"] for row in base_images() if row["python"] == QUESTIONS["python_version"][0])
 
 
 class Server(NamedTuple):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -69,18 +67,15 @@ def render_typed(**typed: str) -> Tree:
 
 def render_hook(name: str, answers: Answers) -> str:
     """Render a hook for the answers, as it is run."""
-    folder = Path.cwd()
-    os.chdir(ROOT)
-    try:
-        return _hook(name).render(cookiecutter=dict(answers))
-    finally:
-        os.chdir(folder)
+    return _hook(name).render(cookiecutter=dict(answers))
 
 
 @functools.cache
 def _environment() -> Environment:
     environment: Environment = create_env_with_context({"cookiecutter": QUESTIONS})
     environment.loader = FileSystemLoader([TEMPLATE, ROOT / "templates"])
+    # imported once for all examples of a test
+    environment.filters["forget_modules"] = lambda answers: ""
     return environment
 
 

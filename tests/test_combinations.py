@@ -20,12 +20,12 @@ from rendering import RUNTIME, Tree, render_typed
 from repository import CI_FILES, QUESTIONS
 from tidiness import find_empty_sections, find_faults
 
-from local_extensions import Stack, has_framework, recommended_image
+from template_extensions.images import Stack, base_images
 
 # one worker renders them, for all of these tests
 pytestmark = pytest.mark.xdist_group("combinations")
 
-ROWS = QUESTIONS["_base_images"]
+ROWS = base_images()
 OWN_IMAGE = "registry.example.com/team/image:1"
 CHOICES = {key: choices for key, choices in QUESTIONS.items() if isinstance(choices, list) and not key.startswith("_")}
 STACKS = [Stack(*values) for values in itertools.product(*(CHOICES[field] for field in Stack._fields))]
@@ -76,8 +76,8 @@ class Rendered(NamedTuple):
         return " ".join(f"{key}={value}" for key, value in self.answers.items())
 
     def has_framework(self) -> bool:
-        """Tell whether the framework is in the base image."""
-        return has_framework({**self.answers, "_base_images": ROWS})
+        """Return whether the base image contains the framework."""
+        return Stack.of(self.answers).has_framework(self.answers["base_image"])
 
 
 class File(NamedTuple):
@@ -91,11 +91,6 @@ class File(NamedTuple):
         return f"{self.name} of {self.owner}"
 
 
-def image_of(stack: Stack) -> str:
-    """Return the recommended image of a combination."""
-    return recommended_image({**stack._asdict(), "_base_images": ROWS})
-
-
 def images_of(stack: Stack) -> Iterator[str]:
     """Yield every image of the table that has the Python and is for the accelerator, and one that is not in it."""
     for row in ROWS:
@@ -107,8 +102,8 @@ def images_of(stack: Stack) -> Iterator[str]:
 def combine() -> Iterator[dict[str, str]]:
     """Yield every set of answers that should be accepted."""
     for stack in filter(Stack.has_packages, STACKS):
-        if image_of(stack):
-            yield from ({**stack._asdict(), **others, "base_image": image_of(stack)} for others in OTHER_CHOICES)
+        if image := stack.recommended_image():
+            yield from ({**stack._asdict(), **others, "base_image": image} for others in OTHER_CHOICES)
         for image in dict.fromkeys(images_of(stack)):
             yield {**stack._asdict(), **OTHER_CHOICES[0], "base_image": image}
 
@@ -156,7 +151,7 @@ def test_plain_python_is_accepted_on_every_version_and_accelerator() -> None:
     for python, accelerator in itertools.product(CHOICES["python_version"], CHOICES["accelerator"]):
         stack = Stack("none", python, accelerator, "public")
         assert stack.has_packages()
-        assert image_of(stack)
+        assert stack.recommended_image()
 
 
 def test_every_framework_has_packages_on_every_version_and_accelerator() -> None:
@@ -164,7 +159,7 @@ def test_every_framework_has_packages_on_every_version_and_accelerator() -> None
 
 
 def test_every_base_image_is_recommended_for_some_answers_or_an_alternative_of_that() -> None:
-    recommended = {image_of(stack) for stack in STACKS} - {""}
+    recommended = {stack.recommended_image() for stack in STACKS} - {""}
     alternatives = {row["image"] for row in ROWS} - recommended
     assert {image.split(":")[0] for image in alternatives} == {
         "nvidia/cuda",
@@ -174,8 +169,8 @@ def test_every_base_image_is_recommended_for_some_answers_or_an_alternative_of_t
 
 
 def test_a_recommended_image_is_right_in_python_and_accelerator() -> None:
-    for stack in filter(image_of, STACKS):
-        rows = [row for row in ROWS if row["image"] == image_of(stack)]
+    for stack in filter(Stack.recommended_image, STACKS):
+        rows = [row for row in ROWS if row["image"] == stack.recommended_image()]
         assert {row["python"] for row in rows} == {stack.python_version}
         assert {row["registry"] for row in rows} == {stack.image_registry}
         assert any(stack.accelerator in row["accelerators"] and stack.framework in row["frameworks"] for row in rows)
@@ -183,11 +178,11 @@ def test_a_recommended_image_is_right_in_python_and_accelerator() -> None:
 
 
 def test_the_recommended_image_is_taken_where_none_is_typed() -> None:
-    for stack in filter(image_of, STACKS):
-        assert render_typed(**stack._asdict())["Dockerfile"].startswith(f"FROM {image_of(stack)}\n".encode())
+    for stack in filter(Stack.recommended_image, STACKS):
+        assert render_typed(**stack._asdict())["Dockerfile"].startswith(f"FROM {stack.recommended_image()}\n".encode())
 
 
-@pytest.mark.parametrize("stack", [stack for stack in STACKS if not image_of(stack)], ids=str)
+@pytest.mark.parametrize("stack", [stack for stack in STACKS if not stack.recommended_image()], ids=str)
 def test_a_combination_without_an_image_is_refused_unless_one_is_typed(stack: Stack) -> None:
     with pytest.raises(FailedHookException, match=f"no {stack.image_registry} base image"):
         render_typed(**stack._asdict())

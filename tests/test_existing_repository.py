@@ -139,7 +139,7 @@ def test_a_failing_check_changes_and_deletes_nothing_of_theirs(template: Path, t
     before = states(theirs, list(THEIRS))
     result = add(theirs, template=template)
     assert result.returncode == 1
-    assert f"{name}: holds Jinja" in result.stdout
+    assert f"{name}: contains Jinja" in result.stdout
     assert states(theirs, list(THEIRS)) == before
     assert git(theirs, "status", "--porcelain", "--untracked-files=no") == ""
 
@@ -160,9 +160,9 @@ def test_what_is_in_the_way_is_told_before_a_file_is_written(tmp_path: Path) -> 
     assert result.returncode == 1
     lines = result.stdout.splitlines()
     assert lines[-3:] == [
-        f"The repository cannot be generated into {folder}:",
-        "  * tests has to be a folder, and is none: move it away",
-        "  * README.md is a link to nothing: remove it",
+        f"Cannot generate the repository into {folder}:",
+        "  * tests must be a folder, but is a file: move it away",
+        "  * README.md is a broken link: remove it",
     ]
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "tests"]
 

@@ -15,7 +15,7 @@ import yaml
 from commands import run
 from repository import CI_FILES, QUESTIONS, ROOT, Repository, cookiecutter
 
-from local_extensions import tool_version
+from template_extensions.images import tool_version
 
 if TYPE_CHECKING:
     from conftest import Bake
@@ -187,7 +187,7 @@ def test_a_repository_around_the_folder_is_not_nested_into(tmp_path: Path) -> No
 
 def test_without_an_identity_the_repository_is_there_without_a_commit(tmp_path: Path) -> None:
     result = generate(tmp_path, "git=yes", identity="")
-    assert "git does not know who you are. Tell it with git config --global" in result.stdout
+    assert "git does not know who you are. Set git config --global" in result.stdout
     assert not (tmp_path / "output" / NAME / ".git").exists()
 
 
@@ -204,7 +204,7 @@ def test_a_commit_that_git_refuses_is_told(tmp_path: Path) -> None:
     refusing.chmod(0o755)
     settings = f"[user]\nname = Ann\nemail = ann@example.com\n[core]\nhooksPath = {refusing.parent}\n"
     result = generate(tmp_path, "git=yes", identity=settings)
-    assert "Git: git commit failed, and the first commit is left to you:\nnot today" in result.stdout
+    assert "Git: git commit failed; make the first commit yourself:\nnot today" in result.stdout
 
 
 def test_under_cruft_the_commit_is_left_to_the_user(template: Path, tmp_path: Path) -> None:

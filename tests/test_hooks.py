@@ -12,7 +12,7 @@ BREAKS = {
     "YAML": ("model.yaml", f"{ANSWER}: [", "model.yaml: "),
     "JSON": ("settings.json", f"[{ANSWER}]", "settings.json: "),
     "Python": ("app.py", f"def {ANSWER}", "app.py: "),
-    "Jinja": ("notes.md", "{% raw %}{{ cookiecutter.author }}{% endraw %}", "notes.md: holds Jinja"),
+    "Jinja": ("notes.md", "{% raw %}{{ cookiecutter.author }}{% endraw %}", "notes.md: contains Jinja"),
 }
 
 
@@ -27,7 +27,7 @@ def test_an_entry_point_that_cannot_be_run_is_noticed(template: Path, tmp_path: 
     assert_noticed(template, tmp_path / "output", "entrypoint.sh: is not executable")
 
 
-@pytest.mark.parametrize("module", ["shutil", "subprocess"])
+@pytest.mark.parametrize("module", ["pathlib", "shutil", "subprocess", "tempfile"])
 def test_no_module_is_taken_from_the_folder_for_temporary_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import picture
 import pytest
+import yaml
 from commands import run
 from conftest import make_environment
 from interpreters import find_interpreter
 from repository import QUESTIONS, ROOT, Repository, cookiecutter
 
-FOLDERS = [ROOT, ROOT / "tests", ROOT / "{{cookiecutter.model_slug}}", ROOT / "templates" / "requirements"]
+FOLDERS = [ROOT / name for name in ("", "tests", "{{cookiecutter.model_slug}}", "templates", "templates/requirements")]
 PAGE = (ROOT / "docs" / "maintaining.md").read_text(encoding="utf-8")
 
 #: What is added in the second step of the list.
@@ -40,10 +41,13 @@ def test_a_framework_is_added_by_following_the_list(
     questions = json.loads((template / "cookiecutter.json").read_text(encoding="utf-8"))
     questions["framework"].append("numpy")
     questions["__prompts__"]["framework"]["numpy"] = "NumPy"
-    for row in questions["_base_images"]:
+    (template / "cookiecutter.json").write_text(json.dumps(questions), encoding="utf-8")
+    images = template / "templates" / "images.yaml"
+    rows = yaml.safe_load(images.read_text(encoding="utf-8"))
+    for row in rows:
         if row["image"] == "python:3.12-slim-bookworm":
             row["frameworks"].append("numpy")
-    (template / "cookiecutter.json").write_text(json.dumps(questions), encoding="utf-8")
+    images.write_text(yaml.safe_dump(rows), encoding="utf-8")
     with (template / "templates" / "requirements" / "versions.yaml").open("a", encoding="utf-8") as versions:
         versions.write(ROW)
     model = (template / "templates" / "model" / "none.py").read_text(encoding="utf-8")

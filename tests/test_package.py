@@ -16,7 +16,7 @@ from interpreters import find_interpreter
 from repository import RUNTIME_SUFFIXES, TEMPLATE, Repository, cookiecutter
 from server import Server
 
-from local_extensions import runtime_version
+from template_extensions.images import runtime_version
 
 if TYPE_CHECKING:
     from conftest import Bake

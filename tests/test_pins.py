@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from lock import CUDA, PINS, TOOL_PINS, PackageSet, find_sets, list_pins, resolve, target
-from repository import QUESTIONS
 
-from local_extensions import framework_versions
+from template_extensions.images import base_images, framework_versions
 
 if TYPE_CHECKING:
     from conftest import Bake
@@ -31,7 +30,7 @@ def test_every_set_is_pinned_and_nothing_else() -> None:
 
 def test_every_image_of_the_versions_is_a_base_image_that_holds_the_framework() -> None:
     images = {image for row in framework_versions() for image in row.get("images", [])}
-    assert images <= {row["image"] for row in QUESTIONS["_base_images"] if row["contains"] != "none"}
+    assert images <= {row["image"] for row in base_images() if row["contains"] != "none"}
 
 
 @each_set

@@ -12,6 +12,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from repository import QUESTIONS, ROOT, TEMPLATE
 
+from template_extensions.images import base_images
+
 RUNTIME = TEMPLATE / "flask_psc_model"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("tests/*.md"), *ROOT.glob("benchmarks/*.md")])
 MARKDOWN = MarkdownIt("commonmark").enable("table")
@@ -72,7 +74,7 @@ def test_the_table_of_base_images_is_that_of_the_template() -> None:
             ", ".join(row["frameworks"]),
             "" if row["contains"] == "none" else row["contains"],
         ]
-        for row in QUESTIONS["_base_images"]
+        for row in base_images()
     ]
     assert table(ROOT / "docs" / "base-images.md", "Image") == rows
 

@@ -14,12 +14,14 @@ import pytest
 from commands import CommandFailed, run
 from repository import ROOT, TEMPLATE, Repository, cookiecutter
 
-from local_extensions import runtime_version
+from template_extensions.images import runtime_version
 
 NAME = "color-name-predictor"
 MODEL = "model_lib/model.py"
 VERSION = "flask_psc_model/version.py"
 RUNTIME = f"{TEMPLATE.name}/flask_psc_model"
+#: The last commit whose extensions were three modules instead of a package.
+BEFORE_PACKAGE = "32f475c"
 
 #: What the user makes of the repository; the template has files of these names, too.
 THEIRS = {
@@ -31,6 +33,9 @@ THEIRS = {
     "model_lib/mine.py": "mine = True\n",
     "notes.md": "My notes.\n",
 }
+
+#: What an update skips, by `[tool.cruft]` in the generated pyproject.toml.
+SKIPPED = ("README.md", "asset_bundle", "model.yaml", "model_lib", "tests")
 
 each_answers = pytest.mark.parametrize(
     "answers",
@@ -134,6 +139,7 @@ def test_cruft_and_cookiecutter_give_the_same_tree(
     assert result.returncode == 0, result.stderr
     assert created.contents() == Folder(tmp_path / "output" / NAME).contents()
     assert f"repository is in {NAME}/" in cruft.output
+    assert "nvidia/cuda" not in created.read(".cruft.json"), "the table of images stays in the template"
 
 
 @each_answers
@@ -150,13 +156,8 @@ def test_the_next_version_is_taken_over_an_edited_model(
 
     assert "as clean as possible" in cruft.output
     assert "Your model's repository" not in cruft.output, "nothing was made: cruft compares two versions"
-    fresh = render(tmp_path / "fresh", answers)
-    for name, content in repository.contents().items():
-        theirs = name in THEIRS or name.startswith(("README.md", "asset_bundle", "model.yaml", "model_lib", "tests"))
-        if not theirs:
-            assert content == fresh[name], name
+    assert_renewed(repository, render(tmp_path / "fresh", answers))
     assert_theirs(repository)
-    assert {name for name in fresh if not name.startswith(("model_lib", "tests"))} <= repository.contents().keys()
     assert json.loads(repository.read(".cruft.json"))["commit"] == head
     assert list(cruft.temporary.glob("*/")) == []
     repository.check_style()
@@ -175,11 +176,25 @@ def test_a_package_can_take_the_place_of_the_folder(template: Folder, cruft: Cru
     assert_theirs(repository)
 
 
-def test_an_update_crosses_a_change_of_the_local_extension_when_the_module_is_renamed(
-    template: Folder, cruft: Cruft
-) -> None:
+def test_an_update_crosses_a_change_of_an_internal_module(template: Folder, cruft: Cruft, tmp_path: Path) -> None:
     now = make_older(template)
-    change_extension(template, "older_extensions")
+    change_extensions(template)
+    repository = make_theirs(cruft.create({}))
+    assert "(older)" in repository.read("Dockerfile")
+    restore(template, now)
+    cruft.update(repository)
+    assert repository.read("Dockerfile").encode() == render(tmp_path / "fresh", {})["Dockerfile"]
+    assert_theirs(repository)
+
+
+def test_an_update_crosses_a_change_of_a_filter(template: Folder, cruft: Cruft) -> None:
+    now = make_older(template)
+    for path in template.path.rglob("*.py"):
+        name = path.relative_to(template.path).as_posix()
+        template.write(
+            name, template.read(name).replace("docstring=docstring", "doc=docstring").replace("| docstring", "| doc")
+        )
+    template.commit()
     repository = make_theirs(cruft.create({}))
     restore(template, now)
     cruft.update(repository)
@@ -187,14 +202,42 @@ def test_an_update_crosses_a_change_of_the_local_extension_when_the_module_is_re
     assert_theirs(repository)
 
 
-def test_it_does_not_when_the_module_keeps_its_name(template: Folder, cruft: Cruft) -> None:
-    now = make_older(template)
-    change_extension(template, "local_extensions")
-    repository = make_theirs(cruft.create({}))
+def test_a_module_is_imported_again_though_its_size_and_time_are_the_same(tmp_path: Path) -> None:
+    package = tmp_path / "template_extensions"
+    shutil.copytree(ROOT / package.name, package, ignore=shutil.ignore_patterns("__pycache__"))
+    program = """if True:
+        import os, sys, template_extensions
+        path = sys.modules["template_extensions.text"].__file__
+        modified = os.stat(path).st_mtime_ns
+        text = open(path).read()
+        open(path, "w").write(text.replace("MIN_SLUG, MAX_SLUG = 2, 63", "MIN_SLUG, MAX_SLUG = 2, 45"))
+        os.utime(path, ns=(modified, modified))
+        template_extensions.forget_modules({})
+        import template_extensions.text
+        print(template_extensions.text.MAX_SLUG)
+    """
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    assert run([sys.executable, "-c", program], folder=tmp_path, environment=variables) == "45\n"
+
+
+def test_an_update_from_before_the_extensions_were_a_package(template: Folder, cruft: Cruft, tmp_path: Path) -> None:
+    now = template.path.with_name("now")
+    shutil.copytree(template.path, now)
+    check_out(template, BEFORE_PACKAGE)
+    repository = cruft.create({})
+    edited = repository.read(MODEL) + "\n# mine\n"
+    repository.write(MODEL, edited)
+    repository.commit()
     restore(template, now)
-    with pytest.raises(CommandFailed, match="docstring"):
-        cruft.update(repository)
-    assert_theirs(repository)
+
+    cruft.update(repository)
+
+    assert "as clean as possible" in cruft.output
+    assert repository.read(MODEL) == edited
+    assert_renewed(repository, render(tmp_path / "fresh", {}))
+    assert "template_extensions" in repository.read(".cruft.json")
+    assert "_base_images" not in repository.read(".cruft.json")
+    assert "OK" in repository.run(sys.executable, "-m", "unittest", "tests.test_model")
 
 
 def test_a_replay_gives_the_same_tree(tmp_path: Path) -> None:
@@ -240,14 +283,26 @@ def make_older(template: Folder) -> Path:
     return now
 
 
-def change_extension(template: Folder, module: str) -> None:
-    """Let the earlier version have another interface of the local extension, under a name."""
-    template.replace("local_extensions.py", "docstring=docstring", "doc=docstring")
-    for path in template.path.rglob("*.py"):
-        name = path.relative_to(template.path).as_posix()
-        template.write(name, template.read(name).replace("| docstring }}", "| doc }}"))
-    template.replace("cookiecutter.json", '"local_extensions.Answers"', f'"{module}.Answers"')
-    (template.path / "local_extensions.py").rename(template.path / f"{module}.py")
+def change_extensions(template: Folder) -> None:
+    """Let the earlier version have another function in an internal module of the extensions, and other text."""
+    for name in ("__init__", "answers", "text"):
+        module = f"template_extensions/{name}.py"
+        template.write(module, re.sub(r"\bslug\b(?!=)", "make_slug", template.read(module)))
+    template.replace("template_extensions/text.py", '" ".join(text.split())', '" ".join([*text.split(), "(older)"])')
+    template.commit()
+
+
+def check_out(template: Folder, commit: str) -> None:
+    """Commit what an earlier commit of this repository holds in the place of the template's."""
+    parts = ["cookiecutter.json", "hooks", "*.py", "requirements-dev.txt", "templates", TEMPLATE.name]
+    archive = template.path.with_name("archive.tar")
+    try:
+        run(["git", "-C", ROOT, "archive", f"--output={archive}", commit, "--", *parts])
+    except CommandFailed:
+        pytest.skip(f"skipped: commit {commit} is not in this clone; fetch it with git fetch --unshallow")
+    for path in template.path.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    run(["tar", "-xf", archive, "-C", template.path])
     template.commit()
 
 
@@ -271,6 +326,14 @@ def make_theirs(repository: Folder) -> Folder:
 def assert_theirs(repository: Folder) -> None:
     """Check that the user's files are as the user left them."""
     assert {name: repository.read(name) for name in THEIRS} == THEIRS
+
+
+def assert_renewed(repository: Folder, fresh: dict[str, bytes]) -> None:
+    """Check that all but the user's files are those of a fresh repository."""
+    for name, content in repository.contents().items():
+        if name not in THEIRS and not name.startswith(SKIPPED):
+            assert content == fresh[name], name
+    assert {name for name in fresh if not name.startswith(("model_lib", "tests"))} <= repository.contents().keys()
 
 
 def render(output: Path, answers: dict[str, str]) -> dict[str, bytes]:

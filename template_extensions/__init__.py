@@ -1,0 +1,83 @@
+"""The filters and functions that the template adds to Cookiecutter's Jinja environment.
+
+Cookiecutter imports `TemplateExtension`, which `_extensions` in `cookiecutter.json` names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+from jinja2.ext import Extension
+
+from template_extensions.answers import check_answers
+from template_extensions.existing import kept_files, record_existing_files, was_empty
+from template_extensions.images import Stack, base_images, runtime_version, tool_version
+from template_extensions.rendered import check_files
+from template_extensions.text import class_name, docstring, label, markdown, python_string, slug, yaml_string
+
+
+class TemplateExtension(Extension):
+    """The extension of Jinja that has them all."""
+
+    def __init__(self, environment: Environment) -> None:
+        """Add the filters and functions to Cookiecutter's environment."""
+        super().__init__(environment)
+        environment.globals.update(base_images=base_images, runtime_version=runtime_version, tool_version=tool_version)
+        # an answer as text in a file
+        environment.filters.update(
+            class_name=class_name,
+            docstring=docstring,
+            label=label,
+            markdown=markdown,
+            python=python_string,
+            slug=slug,
+            yaml=yaml_string,
+        )
+        # what follows from the answers
+        environment.filters.update(
+            has_framework=_of_stack(Stack.has_framework),
+            image_pins=_of_stack(Stack.image_pins),
+            packages=_of_stack(Stack.packages),
+            pins=_of_stack(Stack.pins),
+            recommended_image=lambda answers: Stack.of(answers).recommended_image(),
+            tool_pins=_of_stack(Stack.tool_pins),
+            version=_of_stack(Stack.version),
+        )
+        # the steps of the hooks
+        environment.filters.update(
+            check_answers=check_answers,
+            check_files=check_files,
+            forget_modules=forget_modules,
+            kept_files=kept_files,
+            record_existing_files=record_existing_files,
+            was_empty=was_empty,
+        )
+
+
+def _of_stack(method: Callable[[Stack, str], Any]) -> Callable[[Mapping[str, Any]], Any]:
+    """Return a filter of all answers that calls a method with the base image."""
+    return lambda answers: method(Stack.of(answers), answers["base_image"])
+
+
+def forget_modules(answers: Mapping[str, Any]) -> str:
+    """Remove this package from `sys.modules`, so that `cruft update` imports the next version's.
+
+    cruft renders both versions in one process and in the same folder. The bytecode is removed too, since Python
+    would load it for a new source of the same size, written in the same second.
+
+    Returns:
+        Nothing, so that it can stand in a template.
+    """
+    for name in [name for name in sys.modules if f"{name}.".startswith(f"{__name__}.")]:
+        spec = sys.modules.pop(name).__spec__
+        if spec and spec.cached:
+            with contextlib.suppress(OSError):
+                Path(spec.cached).unlink()
+    importlib.invalidate_caches()
+    return ""
