@@ -1,10 +1,10 @@
 """All checks, in the order in which they are made."""
 
-from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
 from . import container_checks, server_checks
 from .finding import Finding
-from .server_under_test import Target
+from .server_under_test import ServerUnderTest
 
 #: The sections of the specification, as the README of a repository calls them.
 CONTAINER = "Docker container specification"
@@ -12,46 +12,33 @@ RESPONSE = "HTTP API specification: response object"
 STATUS = "HTTP API specification: status"
 RUN = "HTTP API specification: run"
 SHUTDOWN = "HTTP API specification: shutdown"
-#: No section asks for it: it is what a good server does besides.
-STANDARD = "our standards"
-
-Find = Callable[[Target], Iterator[Finding]]
+#: No section requires it: a good server does it all the same.
+BEST_PRACTICE = "best practice"
 
 
-class Check:
+class Check(NamedTuple):
     """One thing to check.
 
     Attributes:
-        name: by which it is chosen.
+        name: by which `--only` chooses it.
         section: of the specification.
         summary: what it checks, in a line.
-        find: yields what it finds; None where the start of the container shows it.
-        options: of `docker run`, where it takes a container of its own; None where it
-            does not.
+        find: yields what it finds; None where starting the container shows it.
+        options: of `docker run`, for a check that needs a container of its own.
         needs_container: whether a running server is not enough.
-        is_advice: what it finds is advice, and no failure.
+        is_recommendation: the specification does not require it.
     """
 
-    def __init__(
-        self,
-        name: str,
-        section: str,
-        summary: str,
-        find: Optional[Find] = None,
-        options: Optional[Sequence[str]] = None,
-        needs_container: bool = False,
-        is_advice: bool = False,
-    ) -> None:
-        self.name = name
-        self.section = section
-        self.summary = summary
-        self.find = find
-        self.options = options
-        self.needs_container = needs_container
-        self.is_advice = is_advice or section == STANDARD
+    name: str
+    section: str
+    summary: str
+    find: Optional[Callable[[ServerUnderTest], Iterator[Finding]]] = None
+    options: Optional[Sequence[str]] = None
+    needs_container: bool = False
+    is_recommendation: bool = False
 
 
-#: What the start of the container shows.
+#: What starting the container shows.
 COMMAND = Check(
     "command",
     CONTAINER,
@@ -65,7 +52,7 @@ PORT = Check(
     needs_container=True,
 )
 STATUS_CHECK = Check(
-    "status", STATUS, "/status answers 200 within timeout.status of model.yaml"
+    "status", STATUS, "/status answers 200 within model.yaml's timeout.status"
 )
 
 CHECKS = (
@@ -78,14 +65,15 @@ CHECKS = (
         "the image's CMD is in exec form",
         container_checks.check_exec_form,
         needs_container=True,
-        is_advice=True,
+        is_recommendation=True,
     ),
     Check(
         "non-root",
-        STANDARD,
+        BEST_PRACTICE,
         "the image's user is not root",
         container_checks.check_user,
         needs_container=True,
+        is_recommendation=True,
     ),
     Check(
         "examples",
@@ -102,7 +90,7 @@ CHECKS = (
     Check(
         "malformed-jobs",
         RUN,
-        "a job that is malformed gets 400",
+        "a malformed job gets 400",
         server_checks.check_malformed_jobs,
     ),
     Check(
@@ -114,32 +102,33 @@ CHECKS = (
     Check(
         "missing-input",
         RUN,
-        "a job whose input is missing gets 400",
+        "a job with a missing input gets 400",
         server_checks.check_missing_input,
     ),
     Check(
         "response-object",
         RESPONSE,
-        "the answers of every route are the response object",
+        "every route answers with the response object",
         server_checks.check_response_object,
     ),
     Check(
         "fresh-output",
         RUN,
-        "an old file does not pass for the output of a job",
+        "an old file is never taken for a job's output",
         server_checks.check_fresh_output,
     ),
     Check(
         "same-job-twice",
         RUN,
-        "the same job runs a second time",
+        "the same job runs twice, with the same outputs",
         server_checks.check_same_job_twice,
     ),
     Check(
         "parallel-jobs",
-        STANDARD,
-        "jobs that are sent at the same time all run",
+        BEST_PRACTICE,
+        "jobs sent at the same time all run",
         server_checks.check_parallel_jobs,
+        is_recommendation=True,
     ),
     Check(
         "shutdown",
@@ -150,52 +139,54 @@ CHECKS = (
     ),
     Check(
         "status-during-run",
-        STANDARD,
+        BEST_PRACTICE,
         "/status answers while a job runs",
         container_checks.check_status_during_run,
         options=(),
+        is_recommendation=True,
     ),
     Check(
         "sigterm",
-        STANDARD,
+        BEST_PRACTICE,
         "the container exits with 0 on SIGTERM",
         container_checks.check_sigterm,
         options=(),
         needs_container=True,
+        is_recommendation=True,
     ),
     Check(
         "read-only",
-        STANDARD,
-        "it runs with a read-only root and a /tmp of its own",
+        BEST_PRACTICE,
+        "a job runs with a read-only root and a writable /tmp",
         container_checks.check_one_job,
         options=("--read-only", "--tmpfs", "/tmp"),
         needs_container=True,
+        is_recommendation=True,
     ),
     Check(
         "no-shared-memory",
-        STANDARD,
-        "it runs without shared memory (--ipc=none)",
+        BEST_PRACTICE,
+        "a job runs without shared memory (--ipc=none)",
         container_checks.check_one_job,
         options=("--ipc", "none"),
         needs_container=True,
+        is_recommendation=True,
     ),
 )
 
-BY_NAME: Dict[str, Check] = {check.name: check for check in CHECKS}
-
 
 def choose_checks(names: Iterable[str]) -> List[Check]:
-    """Return the checks of some names, in their own order; all where none is named.
+    """Return the checks of some names, in their own order; all if none is named.
 
     Raises:
         ValueError: there is no check of a name.
     """
     chosen = set(names)
-    unknown = sorted(chosen - set(BY_NAME))
+    known = [check.name for check in CHECKS]
+    unknown = sorted(chosen - set(known))
     if unknown:
         raise ValueError(
-            "there is no check {}; there are: {}".format(
-                " and no check ".join(unknown), ", ".join(BY_NAME)
-            )
+            f"there is no check {' and no check '.join(unknown)}; there are:"
+            f" {', '.join(known)}"
         )
     return [check for check in CHECKS if not chosen or check.name in chosen]

@@ -1,40 +1,32 @@
-"""What a check finds: what was expected, and what came."""
+"""What a check finds: what it expected, and what it got."""
 
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 
 class Unexpected(Exception):
-    """Something else came than what was expected; the message says what came."""
+    """A server did something else than expected; the message describes what."""
 
 
-class Finding:
-    """What was expected of one thing, and what came.
+class Finding(NamedTuple):
+    """What a check expected of one thing, and what it got.
 
     Attributes:
         subject: what was looked at, such as the name of a case; empty where the name of
-            the check says it all.
+            the check is enough.
         expected: in words.
-        came: in words.
-        passed: whether that is the same; None where it could not be found out.
-        is_advice: the specification does not ask for it, also where it asks for what
-            else the check looks at.
+        got: in words.
+        passed: whether the two agree; None where the check could not be made.
+        is_recommendation: the specification does not require it, even if it requires
+            the rest of the check.
         is_silent: the server did not answer.
     """
 
-    def __init__(
-        self,
-        subject: str,
-        expected: str,
-        came: str,
-        passed: Optional[bool],
-        is_advice: bool = False,
-    ) -> None:
-        self.subject = subject
-        self.expected = expected
-        self.came = came
-        self.passed = passed
-        self.is_advice = is_advice
-        self.is_silent = False
+    subject: str
+    expected: str
+    got: str
+    passed: Optional[bool]
+    is_recommendation: bool = False
+    is_silent: bool = False
 
 
 def observe(
@@ -42,24 +34,23 @@ def observe(
     expected: str,
     look: Callable[..., str],
     *args: Any,
-    is_advice: bool = False,
+    is_recommendation: bool = False,
 ) -> Finding:
-    """Look at one thing.
+    """Return the finding of one look.
 
     Args:
         subject: what is looked at.
         expected: in words.
-        look: returns what came where that is as expected, and raises `Unexpected` where
-            it is not. An `OSError` means that the server did not answer.
+        look: returns what it got where that is as expected, and raises `Unexpected`
+            where it is not. An `OSError` means that the server did not answer.
         args: of `look`.
-        is_advice: the specification does not ask for it.
+        is_recommendation: the specification does not require it.
     """
+    passed, is_silent = True, False
     try:
-        return Finding(subject, expected, look(*args), True, is_advice)
+        got = look(*args)
     except Unexpected as error:
-        return Finding(subject, expected, str(error), False, is_advice)
+        passed, got = False, str(error)
     except OSError as error:
-        came = "no answer: {}".format(getattr(error, "reason", error))
-        finding = Finding(subject, expected, came, False, is_advice)
-        finding.is_silent = True
-        return finding
+        passed, is_silent, got = False, True, f"no answer: {error}"
+    return Finding(subject, expected, got, passed, is_recommendation, is_silent)
