@@ -125,14 +125,14 @@ def list_problems(find, folder):
     return [str(problem) for problem in Point("", find).list_problems(folder)]
 
 
-def test_a_project_that_is_ready_ticks_every_point(project):
+def test_a_project_that_is_ready_has_no_open_point(project):
     ending = run_checklist(project)
     assert ending.code == 0, ending
     expected = "".join("[x] {}\n".format(point.title) for point in POINTS)
-    assert ending.output == expected + "\nAll points are ticked.\n"
+    assert ending.output == expected + "\nAll points are done.\n"
 
 
-def test_open_points_say_what_to_do_and_where(project):
+def test_open_points_show_what_to_do_and_where(project):
     os.remove(os.path.join(project, "measurement.json"))
     write(project, "requirements.txt", "flask==3.1.3\n")
     write(project, "tests/test_model.py", TESTS.format(2))
@@ -179,7 +179,7 @@ def test_outside_of_a_repository_one_line_says_so(tmp_path, project):
 def test_a_blank_folder_has_open_points_and_no_traceback(tmp_path):
     is_open = {point.title: point.list_problems(str(tmp_path)) for point in POINTS}
     # what is not there is no example
-    assert not is_open.pop("your model stands in the place of the example")
+    assert not is_open.pop("your model replaces the example")
     assert all(is_open.values()), is_open
     assert "there is no file or folder" in str(is_open[POINTS[0].title][0])
 

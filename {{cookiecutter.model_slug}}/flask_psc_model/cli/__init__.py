@@ -1,5 +1,6 @@
 """The commands, a module each; `python -m flask_psc_model` lists them."""
 
+import signal
 import sys
 from importlib.util import find_spec
 from typing import Any, List, NoReturn, Optional
@@ -15,6 +16,13 @@ engine_option = click.option(
     default="docker",
     show_default=True,
     help="Container engine to use.",
+)
+
+data_option = click.option(
+    "--data",
+    "data_folder",
+    show_default="tests/data beside model.yaml",
+    help="Folder of the test cases.",
 )
 
 
@@ -50,6 +58,14 @@ class ToolCommand(click.Command):
 def has_tools() -> bool:
     """Return whether this machine has the code of a `ToolCommand`."""
     return find_spec(TOOLS) is not None
+
+
+def exit_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end the process by `SystemExit`, which cleans up."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # nohup ignores SIGHUP
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: sys.exit(128 + number))
 
 
 def exit_with_error(error: object, code: int = 1) -> NoReturn:

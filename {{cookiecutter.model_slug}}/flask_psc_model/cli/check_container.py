@@ -9,7 +9,7 @@ import click
 
 from ..model.metadata import find_metadata, load_metadata
 from ..model.spec import Limits
-from . import ToolCommand, engine_option, exit_with_error
+from . import ToolCommand, data_option, engine_option, exit_on_signals, exit_with_error
 
 #: The exit status if nothing could be checked.
 NOT_CHECKED = 2
@@ -40,12 +40,7 @@ class CheckContainer(ToolCommand):
     show_default=True,
     help="Path of model.yaml, or a folder at or below it.",
 )
-@click.option(
-    "--data",
-    "data_folder",
-    show_default="tests/data beside model.yaml",
-    help="Folder of the test cases.",
-)
+@data_option
 @click.option(
     "--only",
     "names",
@@ -111,8 +106,7 @@ def main(
     from ..tools.containers.container import ServerUnreachable
     from ..tools.containers.engine import Engine, EngineError
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _exit_on_signal)
+    exit_on_signals()
     try:
         if (image is None) == (url is None):
             raise ValueError("name an image, or a running server with --url")
@@ -146,11 +140,6 @@ def main(
 
 def _split(names: Sequence[str]) -> Sequence[str]:
     return [each.strip() for name in names for each in name.split(",") if each.strip()]
-
-
-def _exit_on_signal(number: int, frame: Any) -> None:
-    # an exception, so that everything is cleaned up on the way out
-    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def main() -> None:
     if count:
         click.echo(f"\n{count} of {len(POINTS)} points are open.")
         sys.exit(1)
-    click.echo("\nAll points are ticked.")
+    click.echo("\nAll points are done.")
 
 
 def _tick(point: "Point", folder: str) -> bool:

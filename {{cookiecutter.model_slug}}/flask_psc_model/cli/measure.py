@@ -1,12 +1,10 @@
 """Measure how much time and memory the model needs."""
 
-import signal
-import sys
 from typing import Optional
 
 import click
 
-from . import ToolCommand, engine_option, exit_with_error
+from . import ToolCommand, data_option, engine_option, exit_on_signals, exit_with_error
 
 
 @click.command(cls=ToolCommand)
@@ -31,12 +29,7 @@ from . import ToolCommand, engine_option, exit_with_error
     show_default=True,
     help="Number of runs of each case after each start.",
 )
-@click.option(
-    "--data",
-    "data_folder",
-    show_default="tests/data beside model.yaml",
-    help="Folder of the test cases.",
-)
+@data_option
 @engine_option
 def main(
     image: Optional[str],
@@ -60,8 +53,7 @@ def main(
     from ..tools.measurement.session import measure_model
     from ..tools.measurement.subject import MeasurementFailed
 
-    # an exception, so that the server is stopped on the way out
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    exit_on_signals()
     try:
         measure_model(image, write, starts, runs, data_folder, engine)
     except (EngineError, MeasurementFailed, OSError, ValueError) as error:

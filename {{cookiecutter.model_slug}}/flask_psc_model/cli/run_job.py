@@ -8,10 +8,6 @@ from ..client import Client, Response
 from . import exit_with_error
 
 
-class JobFailed(Exception):
-    """The job failed; the message is the reason."""
-
-
 @click.command()
 @click.option(
     "--url",
@@ -49,31 +45,21 @@ def main(url: str, input_folder: str, output_folder: str) -> None:
       python -m flask_psc_model.cli.run_job --url http://localhost:8080 \\
           --input /data --output /data
     """
-    try:
-        run_job(url, local_path(input_folder), local_path(output_folder))
-    except JobFailed as error:
-        exit_with_error(error)
-
-
-def run_job(url: str, input_folder: str, output_folder: str) -> None:
-    """Wait for the model, run one job, and print the responses.
-
-    Raises:
-        JobFailed: there is no response, or its status is not 200.
-    """
+    job = {
+        "type": "file",
+        "input": local_path(input_folder),
+        "output": local_path(output_folder),
+    }
     try:
         client = Client(url)
         click.echo(f"GET {client.url}/status")
         _show(client.get("/status"))
-        job = {"type": "file", "input": input_folder, "output": output_folder}
         click.echo(f"POST {client.url}/run")
         _show(client.post("/run", json=job))
     except OSError as error:
-        raise JobFailed(
-            f"no answer from {url}: {error}; is the server running there?"
-        ) from error
+        exit_with_error(f"no answer from {url}: {error}; is the server running there?")
     except ValueError as error:
-        raise JobFailed(str(error)) from error
+        exit_with_error(error)
 
 
 def local_path(folder: str) -> str:
@@ -87,7 +73,7 @@ def local_path(folder: str) -> str:
 def _show(response: Response) -> None:
     text = f"{response.status_code}: {response.message}"
     if response.status_code != 200:
-        raise JobFailed(f"the server answered {text}")
+        exit_with_error(f"the server answered {text}")
     click.echo(f"  {text}")
 
 

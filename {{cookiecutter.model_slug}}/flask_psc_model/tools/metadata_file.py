@@ -1,7 +1,7 @@
 """`model.yaml` as text: changes single values, and nothing else."""
 
 import re
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List
 
 import yaml
 
@@ -67,13 +67,15 @@ class MetadataFile:
             # a blank value starts right after the colon
             value = " " + value
         changed = text[:start] + value + text[end:]
-        if not _differ_in_one_value(self._load(text), self._load(changed), key):
+        if not _differ_in_one_value(
+            self._parse(yaml.load, text), self._parse(yaml.load, changed), key
+        ):
             raise self._refuse(key, value)
         return changed
 
     def _find(self, text: str, key: str, value: str) -> yaml.ScalarNode:
         """Return the node of a key's value, which has its position in the text."""
-        node = self._compose(text)
+        node = self._parse(yaml.compose, text)
         parts = key.split(".")
         for depth, part in enumerate(parts):
             if not isinstance(node, yaml.MappingNode):
@@ -94,20 +96,13 @@ class MetadataFile:
             raise self._refuse(key, value)
         return node
 
-    def _compose(self, text: str) -> Any:
+    def _parse(self, parse: Callable[..., Any], text: str) -> Any:
         try:
-            return yaml.compose(text, Loader=yaml.SafeLoader)
+            return parse(text, Loader=yaml.SafeLoader)
         except (yaml.YAMLError, ValueError) as error:
-            raise self._describe_invalid(error) from error
-
-    def _load(self, text: str) -> Any:
-        try:
-            return yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError) as error:
-            raise self._describe_invalid(error) from error
-
-    def _describe_invalid(self, error: Exception) -> ValueError:
-        return ValueError(f"{self.path} is not valid YAML: {to_line(str(error))}")
+            raise ValueError(
+                f"{self.path} is not valid YAML: {to_line(str(error))}"
+            ) from error
 
     def _describe_missing(self, parts: List[str], depth: int, value: str) -> ValueError:
         line = value

@@ -8,8 +8,8 @@ from .suite import COMMAND, find_failures
 
 POINTS = (
     Point("model.yaml follows model.schema.json", find_schema_problems),
-    Point("model.yaml is about your model", find_texts),
-    Point("your model stands in the place of the example", find_code),
+    Point("model.yaml describes your model", find_texts),
+    Point("your model replaces the example", find_code),
     Point("every requirement is pinned", find_unpinned),
     Point("there are test cases, and they pass", find_failures, "running " + COMMAND),
     Point("the Dockerfile copies what the code imports", find_uncopied),

@@ -6,19 +6,28 @@ import json
 import os
 import sys
 import time
-from typing import Iterator, Optional
+from concurrent.futures import Future, wait
+from typing import Any, Iterator, Optional
 
 from ...client import Client
 from ..containers.container import Container
 from ..containers.shared_folder import OPEN_FILE, write_open_file
-from .finding import Finding, Unexpected, observe
+from .check import (
+    BEST_PRACTICE,
+    CONTAINER,
+    SHUTDOWN,
+    Finding,
+    Unexpected,
+    check,
+    observe,
+)
 from .server_under_test import (
-    Background,
     Inputs,
     ServerUnderTest,
     describe,
     expect_code,
     expect_response_object,
+    start_call,
 )
 
 #: Seconds that an idle container may take to exit: `docker stop` kills it after 10.
@@ -83,6 +92,13 @@ class HeldFile:
         os.close(self._writer)
 
 
+@check(
+    "exec-form",
+    CONTAINER,
+    "the image's CMD is in exec form",
+    needs_container=True,
+    is_recommendation=True,
+)
 def check_exec_form(server: ServerUnderTest) -> Iterator[Finding]:
     """Check the form of the image's command."""
     config = _container(server).image_config
@@ -95,6 +111,7 @@ def check_exec_form(server: ServerUnderTest) -> Iterator[Finding]:
     )
 
 
+@check("non-root", BEST_PRACTICE, "the image's user is not root", needs_container=True)
 def check_user(server: ServerUnderTest) -> Iterator[Finding]:
     """Check the user of the image."""
     user = _container(server).image_config.get("User") or "root"
@@ -102,6 +119,12 @@ def check_user(server: ServerUnderTest) -> Iterator[Finding]:
     yield Finding("", "a USER other than root", user, name not in ("root", "0"))
 
 
+@check(
+    "shutdown",
+    SHUTDOWN,
+    "/shutdown answers 202 and the container exits with 0",
+    needs_container=True,
+)
 def check_shutdown(server: ServerUnderTest) -> Iterator[Finding]:
     """Shut the server down over HTTP, and wait for it."""
     try:
@@ -119,22 +142,54 @@ def check_shutdown(server: ServerUnderTest) -> Iterator[Finding]:
     yield _observe_exit(server, "exit")
 
 
+@check(
+    "sigterm",
+    BEST_PRACTICE,
+    "the container exits with 0 on SIGTERM",
+    options=(),
+    needs_container=True,
+)
 def check_sigterm(server: ServerUnderTest) -> Iterator[Finding]:
     """Stop the container as `docker stop` does."""
     _container(server).send_signal("SIGTERM")
     yield _observe_exit(server, "")
 
 
-def check_one_job(server: ServerUnderTest) -> Iterator[Finding]:
-    """Run the first example case."""
+@check(
+    "read-only",
+    BEST_PRACTICE,
+    "a job runs with a read-only root and a writable /tmp",
+    options=("--read-only", "--tmpfs", "/tmp"),
+    needs_container=True,
+)
+def check_read_only(server: ServerUnderTest) -> Iterator[Finding]:
+    """Run an example case without a writable root."""
+    yield _observe_job(server)
 
+
+@check(
+    "no-shared-memory",
+    BEST_PRACTICE,
+    "a job runs without shared memory (--ipc=none)",
+    options=("--ipc", "none"),
+    needs_container=True,
+)
+def check_no_shared_memory(server: ServerUnderTest) -> Iterator[Finding]:
+    """Run an example case without shared memory."""
+    yield _observe_job(server)
+
+
+def _observe_job(server: ServerUnderTest) -> Finding:
     def look() -> str:
         server.run_case(server.data.examples[0])
         return "the same"
 
-    yield observe("", "200 for an example case, and its outputs", look)
+    return observe("", "200 for an example case, and its outputs", look)
 
 
+@check(
+    "status-during-run", BEST_PRACTICE, "/status answers while a job runs", options=()
+)
 def check_status_during_run(server: ServerUnderTest) -> Iterator[Finding]:
     """Poll `/status` while a job runs."""
     expected = f"200 within {PROMPT_SECONDS} s"
@@ -149,18 +204,18 @@ def check_status_during_run(server: ServerUnderTest) -> Iterator[Finding]:
     job = server.folder.make_job(inputs)
     name, data = next((name, data) for name, data in inputs.items() if data)
     file = HeldFile(os.path.join(job.input_folder, name), data)
-    run = Background(job.run, server.client)
+    run = start_call(job.run, server.client)
     try:
         if _wait_until_read(file, run):
             yield observe("", expected, _get_status, server)
         else:
             got = "a run could not be held up"
-            if not run.is_running():
-                got += f", it ended with {describe(run.join())}"
+            if run.done():
+                got += f", it ended with {describe(run.result())}"
             yield Finding("", expected, got, None)
     finally:
         file.release()
-        run.wait()
+        wait([run])
 
 
 def _count_bytes(inputs: Inputs) -> int:
@@ -171,9 +226,9 @@ def _get_status(server: ServerUnderTest) -> str:
     return expect_code(Client(server.client.url, PROMPT_SECONDS).get("/status"), 200)
 
 
-def _wait_until_read(file: HeldFile, run: Background) -> bool:
+def _wait_until_read(file: HeldFile, run: "Future[Any]") -> bool:
     deadline = time.monotonic() + OPEN_SECONDS
-    while run.is_running() and time.monotonic() < deadline:
+    while not run.done() and time.monotonic() < deadline:
         if file.is_read():
             return True
         time.sleep(0.01)

@@ -9,8 +9,7 @@ from xml.etree import ElementTree
 import click
 
 from .. import to_line
-from .checks import Check
-from .finding import Finding
+from .check import Check, Finding
 
 PASSED = "passed"
 FAILED = "failed"

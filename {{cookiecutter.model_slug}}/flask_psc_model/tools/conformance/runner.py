@@ -15,8 +15,8 @@ from ..containers.container import (
 )
 from ..containers.engine import MOUNT_POINT, Engine, EngineError
 from ..containers.shared_folder import SharedFolder
-from .checks import COMMAND, PORT, STATUS_CHECK, Check
-from .finding import Finding
+from .check import Check, Finding
+from .checks import COMMAND, PORT, STATUS_CHECK
 from .report import Report, make_result
 from .server_under_test import ModelCases, ServerUnderTest, describe
 
@@ -31,27 +31,6 @@ LOG_LINES = 20
 
 #: The check that fails if a server cannot be reached.
 START_CHECKS = {ContainerExited: COMMAND, NotListening: PORT, NoResponse: STATUS_CHECK}
-
-
-class LogTail:
-    """Reads the newest lines of a container's log, each of them once."""
-
-    def __init__(self, container: Optional[Container]) -> None:
-        """Choose the container; None has no log."""
-        self._container = container
-        self._shown = 0
-
-    def read_new(self) -> str:
-        """Return the last `LOG_LINES` lines that are new since the previous call."""
-        if self._container is None:
-            return ""
-        try:
-            log = self._container.read_log()
-        except EngineError:
-            return ""  # a container that could not be made has no log
-        new = log[self._shown :]
-        self._shown = len(log)
-        return "\n".join(new.splitlines()[-LOG_LINES:])
 
 
 class CheckRunner:
@@ -89,13 +68,12 @@ class CheckRunner:
         """
         client = Client(url, self._limits.run_timeout + RESPONSE_SECONDS)
         checks = [check for check in self._checks if not check.needs_container]
-        log = LogTail(None)
         folder = SharedFolder(mode=PASSABLE_FOLDER)
         try:
             finding = self._poll_status(client)
-            self._add(STATUS_CHECK, finding, log)
+            self._add(STATUS_CHECK, finding)
             if finding.passed:
-                self._run(checks, self._make_server(client, folder), log)
+                self._run(checks, self._make_server(client, folder))
             else:
                 self._skip(checks, STATUS_CHECK)
         finally:
@@ -114,47 +92,44 @@ class CheckRunner:
         alone = [check for check in self._checks if check.options is not None]
         try:
             container = Container(engine, image, self._limits, folder.path)
-            obstacle = self._check_together(together, container, folder)
+            obstacle = self._check_in(container, folder, together)
             if obstacle:
                 self._skip(together + alone, obstacle)
                 return
             for check in alone:
                 options = check.options or ()
                 container = Container(engine, image, self._limits, folder.path, options)
-                self._check_alone(check, container, folder)
+                self._check_in(container, folder, [check], alone=True)
         finally:
             self._remove(folder)
 
-    def _check_together(
-        self, checks: Sequence[Check], container: Container, folder: SharedFolder
+    def _check_in(
+        self,
+        container: Container,
+        folder: SharedFolder,
+        checks: Sequence[Check],
+        alone: bool = False,
     ) -> Optional[Check]:
-        """Run checks in one container; return the check that keeps it from serving."""
-        log = LogTail(container)
+        """Run checks in one container; return the check that keeps it from serving.
+
+        Args:
+            container: to start, and to remove at the end.
+            folder: holds the files of the jobs.
+            checks: to run.
+            alone: the only check fails if the container does not serve.
+        """
         try:
             for check, finding in self._start(container):
-                self._add(check, finding, log)
+                if alone and not finding.passed:
+                    check = checks[0]
+                    finding = finding._replace(expected="a server that is ready")
+                if not alone or not finding.passed:
+                    self._add(check, finding, container)
                 if not finding.passed:
                     return check
-            self._run(
-                checks, self._make_server(container.client, folder, container), log
-            )
+            server = self._make_server(container.client, folder, container)
+            self._run(checks, server)
             return None
-        finally:
-            container.remove()
-
-    def _check_alone(
-        self, check: Check, container: Container, folder: SharedFolder
-    ) -> None:
-        log = LogTail(container)
-        try:
-            for _, finding in self._start(container):
-                if not finding.passed:
-                    finding = finding._replace(expected="a server that is ready")
-                    self._add(check, finding, log)
-                    return
-            self._run(
-                [check], self._make_server(container.client, folder, container), log
-            )
         finally:
             container.remove()
 
@@ -206,17 +181,15 @@ class CheckRunner:
             client, self._data, folder, self._limits, self._tolerance, container
         )
 
-    def _run(
-        self, checks: Iterable[Check], server: ServerUnderTest, log: LogTail
-    ) -> None:
+    def _run(self, checks: Iterable[Check], server: ServerUnderTest) -> None:
         remaining = [check for check in checks if check.find]
         while remaining:
             check = remaining.pop(0)
-            if not self._run_one(check, server, log):
+            if not self._run_one(check, server):
                 self._skip(remaining, check)
                 return
 
-    def _run_one(self, check: Check, server: ServerUnderTest, log: LogTail) -> bool:
+    def _run_one(self, check: Check, server: ServerUnderTest) -> bool:
         """Run a check; return whether the server can still be checked afterwards."""
         assert check.find
         started = time.monotonic()
@@ -225,19 +198,24 @@ class CheckRunner:
             exit = _find_exit(server) if finding.is_silent else ""
             if exit:
                 finding = finding._replace(got=f"{finding.got}; {exit}")
-            self._add(check, finding, log, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            self._add(check, finding, server.container, seconds)
             if exit:
                 return False
             started = time.monotonic()
         return True
 
     def _add(
-        self, check: Check, finding: Finding, log: LogTail, seconds: float = 0.0
+        self,
+        check: Check,
+        finding: Finding,
+        container: Optional[Container] = None,
+        seconds: float = 0.0,
     ) -> None:
         # what prevents the chosen checks is reported, chosen or not
         if check in self._checks or not finding.passed:
-            text = log.read_new() if finding.passed is False else ""
-            self._report.add(make_result(check, finding, seconds, text))
+            log = _read_log(container) if container and finding.passed is False else ""
+            self._report.add(make_result(check, finding, seconds, log))
 
     def _skip(self, checks: Iterable[Check], obstacle: Check) -> None:
         reason = f"not checked, since {obstacle.name} failed"
@@ -251,6 +229,15 @@ class CheckRunner:
             folder.remove()
         except OSError as error:
             self._report.warn(str(error))
+
+
+def _read_log(container: Container) -> str:
+    """Return the last lines of what the container has written since the last call."""
+    try:
+        log = container.read_new_log()
+    except EngineError:
+        return ""  # a container that could not be made has no log
+    return "\n".join(log.splitlines()[-LOG_LINES:])
 
 
 def _find_exit(server: ServerUnderTest) -> str:

@@ -1,19 +1,20 @@
 """The checks of a running server over HTTP."""
 
 import os
+from concurrent.futures import wait
 from typing import Any, Dict, Iterator, Tuple
 
 from ...client import Client, Response
 from ..containers.container import RESPONSE_SECONDS
 from ..containers.shared_folder import write_open_file
-from .finding import Finding, Unexpected, observe
+from .check import BEST_PRACTICE, RESPONSE, RUN, Finding, Unexpected, check, observe
 from .server_under_test import (
-    Background,
     ExampleCase,
     RefusalCase,
     ServerUnderTest,
     expect_code,
     expect_response_object,
+    start_call,
 )
 
 JSON = "application/json"
@@ -53,6 +54,7 @@ STALE = b"This file is older than the job."
 PARALLEL_JOBS = 4
 
 
+@check("examples", RUN, "every example case gives its expected outputs")
 def check_examples(server: ServerUnderTest) -> Iterator[Finding]:
     """Run every example case."""
 
@@ -65,6 +67,7 @@ def check_examples(server: ServerUnderTest) -> Iterator[Finding]:
         yield observe(case.name, expected, look, case)
 
 
+@check("validation-errors", RUN, "every validation-error case gets 422 and its message")
 def check_refusals(server: ServerUnderTest) -> Iterator[Finding]:
     """Run every case that the model should refuse."""
 
@@ -81,6 +84,7 @@ def check_refusals(server: ServerUnderTest) -> Iterator[Finding]:
         yield Finding("", "422 for each case", "there is no such case", None)
 
 
+@check("malformed-jobs", RUN, "a malformed job gets 400")
 def check_malformed_jobs(server: ServerUnderTest) -> Iterator[Finding]:
     """Send bodies that are no valid job."""
     job = server.folder.make_job(server.data.examples[0].inputs)
@@ -98,6 +102,7 @@ def check_malformed_jobs(server: ServerUnderTest) -> Iterator[Finding]:
         yield observe(subject, "400", look, body, is_recommendation=True)
 
 
+@check("media-type", RUN, "a body that is not JSON gets 415")
 def check_media_type(server: ServerUnderTest) -> Iterator[Finding]:
     """Send a body that is not JSON, under content types that do not claim it."""
 
@@ -109,6 +114,7 @@ def check_media_type(server: ServerUnderTest) -> Iterator[Finding]:
         yield observe(media_type, "415", look, media_type)
 
 
+@check("missing-input", RUN, "a job with a missing input gets 400")
 def check_missing_input(server: ServerUnderTest) -> Iterator[Finding]:
     """Send jobs whose input is missing."""
 
@@ -121,6 +127,7 @@ def check_missing_input(server: ServerUnderTest) -> Iterator[Finding]:
     yield observe("no file", "400", look)
 
 
+@check("response-object", RESPONSE, "every route answers with the response object")
 def check_response_object(server: ServerUnderTest) -> Iterator[Finding]:
     """Check the body of every kind of response."""
     client = server.client
@@ -154,6 +161,7 @@ def check_response_object(server: ServerUnderTest) -> Iterator[Finding]:
         )
 
 
+@check("fresh-output", RUN, "an old file is never taken for a job's output")
 def check_fresh_output(server: ServerUnderTest) -> Iterator[Finding]:
     """Run a job in a folder that holds an earlier job's outputs."""
     case = server.data.examples[0]
@@ -170,6 +178,7 @@ def check_fresh_output(server: ServerUnderTest) -> Iterator[Finding]:
     yield observe("", "200, and new files in place of the old ones", look)
 
 
+@check("same-job-twice", RUN, "the same job runs twice, with the same outputs")
 def check_same_job_twice(server: ServerUnderTest) -> Iterator[Finding]:
     """Run one job twice."""
     case = server.data.examples[0]
@@ -185,6 +194,7 @@ def check_same_job_twice(server: ServerUnderTest) -> Iterator[Finding]:
     yield observe("", "200 each time, and the same outputs", look)
 
 
+@check("parallel-jobs", BEST_PRACTICE, "jobs sent at the same time all run")
 def check_parallel_jobs(server: ServerUnderTest) -> Iterator[Finding]:
     """Send several jobs at the same time."""
     examples = server.data.examples[:PARALLEL_JOBS]
@@ -195,11 +205,10 @@ def check_parallel_jobs(server: ServerUnderTest) -> Iterator[Finding]:
 
     def look() -> str:
         alone = {case.name: server.run_case(case) for case in examples}
-        runs = [(case, Background(server.run_case, case, client)) for case in cases]
-        for _, run in runs:
-            run.wait()
-        for case, run in runs:
-            server.compare(run.join(), alone[case.name])
+        runs = [start_call(server.run_case, case, client) for case in cases]
+        wait(runs)
+        for case, run in zip(cases, runs):
+            server.compare(run.result(), alone[case.name])
         return "the same"
 
     expected = f"200 for {PARALLEL_JOBS} jobs at once, each with its outputs"

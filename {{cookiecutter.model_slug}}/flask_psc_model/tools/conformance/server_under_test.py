@@ -2,6 +2,7 @@
 
 import os
 import threading
+from concurrent.futures import Future
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional
 
 from ...client import Client, Response
@@ -10,8 +11,8 @@ from ...model.metadata import Metadata
 from ...model.spec import Limits
 from ..containers.container import Container
 from ..containers.shared_folder import SharedFolder, SharedJob
+from .check import Unexpected
 from .comparison import find_difference
-from .finding import Unexpected
 
 #: The content of each input file by its name, None where the case has no such file.
 Inputs = Dict[str, Optional[bytes]]
@@ -173,39 +174,19 @@ class ServerUnderTest(NamedTuple):
                 raise Unexpected(f"200, but in {name} {difference}")
 
 
-class Background:
-    """A call in a thread of its own."""
+def start_call(function: Callable[..., Any], *args: Any) -> "Future[Any]":
+    """Call a function in a thread of its own, and return the future of the call."""
+    future: "Future[Any]" = Future()
 
-    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
-        """Start the call."""
-        self._function = function
-        self._args = args
-        self._value: Any = None
-        self._error: Optional[Exception] = None
-        # an executor's thread would keep this process from ending at an interrupt
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def is_running(self) -> bool:
-        """Return whether the call has not ended yet."""
-        return self._thread.is_alive()
-
-    def wait(self) -> None:
-        """Wait until the call has returned or raised."""
-        self._thread.join()
-
-    def join(self) -> Any:
-        """Wait for the call, and return or raise what it did."""
-        self.wait()
-        if self._error:
-            raise self._error
-        return self._value
-
-    def _run(self) -> None:
+    def run() -> None:
         try:
-            self._value = self._function(*self._args)
+            future.set_result(function(*args))
         except Exception as error:
-            self._error = error
+            future.set_exception(error)
+
+    # an executor's thread would keep this process from ending at an interrupt
+    threading.Thread(target=run, daemon=True).start()
+    return future
 
 
 def describe(response: Response) -> str:

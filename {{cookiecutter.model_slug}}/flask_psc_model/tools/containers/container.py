@@ -86,6 +86,7 @@ class Container:
             self.options += ["--volume", f"{folder}:{MOUNT_POINT}:z"]
         self.options += options
         self.client = Client(f"http://127.0.0.1:{self.port}")
+        self._log_length = 0
 
     def __enter__(self) -> "Container":
         try:
@@ -179,6 +180,13 @@ class Container:
     def read_log(self) -> str:
         """Return what the container has written to standard output and error so far."""
         return self.engine.call("logs", self.name, merge=True)
+
+    def read_new_log(self) -> str:
+        """Return what the container has written since the last call."""
+        log = self.read_log()
+        new = log[self._log_length :]
+        self._log_length = len(log)
+        return new
 
     def remove(self) -> None:
         """Remove the container in any state, with its anonymous volumes."""
