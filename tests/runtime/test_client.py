@@ -108,6 +108,14 @@ def test_a_server_that_is_not_there_is_an_os_error():
             Client(url).get("/status")
 
 
+def test_an_error_is_that_of_the_connection_and_not_of_urllib():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = "http://127.0.0.1:{}".format(closed.getsockname()[1])
+        with pytest.raises(ConnectionRefusedError):
+            Client(url).get("/status")
+
+
 def test_a_server_that_is_silent_is_an_os_error():
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
