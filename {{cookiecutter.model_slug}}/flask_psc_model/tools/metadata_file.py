@@ -123,12 +123,10 @@ class MetadataFile:
 
 def _differ_in_one_value(one: Any, other: Any, key: str) -> bool:
     *parents, name = key.split(".")
-    holders = []
     for content in (one, other):
         holder = content
         for parent in parents:
             holder = holder[parent]
-        holders.append(holder)
-    holders[1][name] = holders[0][name]
+        holder[name] = None
     # as text, since "not a number" does not equal itself
     return repr(one) == repr(other)

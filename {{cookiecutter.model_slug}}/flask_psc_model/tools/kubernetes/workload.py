@@ -104,4 +104,4 @@ def _make_name(metadata: Metadata, path: str) -> str:
     try:
         return make_name(str(metadata.get("name") or ""))
     except ValueError as error:
-        raise ValueError(f"{path}: name: {error}; give --name") from error
+        raise ValueError(f"{path}: name: {error}; pass --name") from error

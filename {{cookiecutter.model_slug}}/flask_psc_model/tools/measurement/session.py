@@ -63,7 +63,7 @@ def measure_model(
     if write:
         _write(measurement, proposed, path, image)
     else:
-        click.echo("Give --write to put these values into model.yaml.")
+        click.echo("Add --write to put these values into model.yaml.")
 
 
 def _read_jobs(data_folder: str, names: List[str]) -> Dict[str, Inputs]:
