@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 POINTS = [
     "model.yaml follows model.schema.json",
-    "model.yaml is about your model",
-    "your model stands in the place of the example",
+    "model.yaml describes your model",
+    "your model replaces the example",
     "every requirement is pinned",
     "there are test cases, and they pass",
     "the Dockerfile copies what the code imports",

@@ -1,4 +1,4 @@
-"""What a generated repository tells Kubernetes: valid for its last versions, and true to the image."""
+"""The Kubernetes manifests of a repository: valid for the last versions, and true to the image."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_mistake_would_be_noticed(printed: list[Manifest], make_mistake: Calla
         validate(deployment)
 
 
-def test_a_gpu_is_asked_for_where_cuda_is(tree: Tree) -> None:
+def test_a_gpu_is_requested_where_cuda_is(tree: Tree) -> None:
     limits = find_container(print_manifests(tree)[0]["spec"])["resources"]["limits"]
     asked = yaml.safe_load(tree["model.yaml"])["resources"]
     assert limits["memory"] == asked["memory"]["size"] + "i"

@@ -23,7 +23,7 @@ from repository import ROOT, TEMPLATE, Repository
 
 TINY = ROOT / "tests" / "runtime" / "tiny"
 
-#: The checks that are made in a container of their own.
+#: The checks that run in a container of their own.
 ALONE = ["status-during-run", "sigterm", "read-only", "no-shared-memory"]
 TOGETHER = [
     "command",
@@ -64,7 +64,7 @@ FAILURES = {
 #: How long `/status` is waited for where it never comes; a silent server has to listen by then.
 IMPATIENCE = {"port": "1s", "status/silent": "5s"}
 
-ADVICE = {
+RECOMMENDATIONS = {
     "exec-form": "CMD python3 /srv/server.py",
     "non-root": "USER root",
     "shutdown/silent": "ENV FAULT=shutdown/silent",
@@ -135,7 +135,7 @@ def test_a_server_that_is_not_ours_and_keeps_the_specification_passes(build: Bui
     code, results = check_container(build("ENV FAULT="))
     assert code == 0
     assert checks_of(results, "passed") == {*TOGETHER, *ALONE}
-    assert checks_of(results, "failed", "advice", "left out") == set()
+    assert checks_of(results, "failed", "recommendation", "skipped") == set()
 
 
 @pytest.mark.parametrize("fault", FAILURES)
@@ -144,27 +144,27 @@ def test_a_broken_image_is_caught_by_the_check_that_names_the_fault(build: Build
     code, results = check_container(build(FAILURES[fault]), "--only", ",".join(TOGETHER), model=model)
     assert code == 1
     assert checks_of(results, "failed") == {fault.split("/")[0]}
-    assert checks_of(results, "advice") <= checks_of(results, "failed")
+    assert checks_of(results, "recommendation") <= checks_of(results, "failed")
 
 
-@pytest.mark.parametrize("fault", ADVICE)
-def test_an_image_against_our_standards_gets_advice_from_the_check_that_names_the_fault(
+@pytest.mark.parametrize("fault", RECOMMENDATIONS)
+def test_an_image_against_best_practice_gets_a_recommendation_from_the_check_that_names_the_fault(
     build: Build, fault: str
 ) -> None:
     check = fault.split("/")[0]
     # the other checks do not give this one the company that it waits for
     others = [] if fault == "parallel-jobs" else TOGETHER
-    code, results = check_container(build(ADVICE[fault]), "--only", ",".join([*others, check]))
+    code, results = check_container(build(RECOMMENDATIONS[fault]), "--only", ",".join([*others, check]))
     assert code == 0
-    assert checks_of(results, "advice") == {check}
-    assert checks_of(results, "failed", "left out") == set()
+    assert checks_of(results, "recommendation") == {check}
+    assert checks_of(results, "failed", "skipped") == set()
 
 
-def test_a_generated_repository_passes_without_advice(image: str, defaults: Repository) -> None:
+def test_a_generated_repository_passes_without_a_recommendation(image: str, defaults: Repository) -> None:
     code, results = check_container(image, model=defaults.path)
     assert code == 0
     assert checks_of(results, "passed") == {*TOGETHER, *ALONE}
-    assert checks_of(results, "failed", "advice", "left out") == set()
+    assert checks_of(results, "failed", "recommendation", "skipped") == set()
 
 
 def test_an_interrupt_removes_the_container(build: Build, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from flask_psc_model.model.spec import Limits
 from flask_psc_model.tools.conformance import container_checks
 from flask_psc_model.tools.conformance.checks import CHECKS, choose_checks
 from flask_psc_model.tools.conformance.report import Report
-from flask_psc_model.tools.conformance.runner import Inspection
+from flask_psc_model.tools.conformance.runner import CheckRunner
 from flask_psc_model.tools.conformance.server_under_test import ModelCases
 
 from .commands import run_python
@@ -46,14 +46,14 @@ def model(tmp_path):
     return shutil.copytree(TINY, str(tmp_path / "model"))
 
 
-def inspect_server(url, *names, folder=TINY, **options):
-    """Make checks of a running server, and return the report."""
+def check_server(url, *names, folder=TINY, **options):
+    """Run checks of a running server, and return the report."""
     metadata = load_metadata(folder)
-    cases = ModelCases(os.path.join(folder, "tests", "data"), metadata)
+    cases = ModelCases.read(os.path.join(folder, "tests", "data"), metadata)
     report = Report(url, True)
     limits = Limits.load(folder)
     checks = choose_checks(names)
-    Inspection(checks, cases, limits, report, **options).inspect_server(url)
+    CheckRunner(checks, cases, limits, report, **options).check_server(url)
     return report
 
 
@@ -83,7 +83,7 @@ def check_error(ending, *texts):
 
 def test_a_server_that_keeps_the_specification_passes_every_check():
     with serve_tiny() as url:
-        report = inspect_server(url)
+        report = check_server(url)
         assert Client(url).get("/status").status_code == 200
     assert {each.verdict for each in report.results} == {"passed"}
     assert checks_of(report, "passed") == SERVER_CHECKS
@@ -110,37 +110,37 @@ def test_a_server_that_keeps_the_specification_passes_every_check():
 def test_a_fault_is_caught_by_the_check_that_is_named_after_it(fault):
     check = fault.split("/")[0]
     with serve_tiny(fault) as url:
-        report = inspect_server(url)
+        report = check_server(url)
     assert report.has_failed()
     assert checks_of(report, "failed") == {check}
-    assert checks_of(report, "advice") <= {check}
+    assert checks_of(report, "recommendation") <= {check}
 
 
 @pytest.mark.parametrize("check", ["parallel-jobs", "status-during-run"])
-def test_a_fault_against_our_standards_is_advice(check, monkeypatch):
+def test_a_fault_against_best_practice_is_a_recommendation(check, monkeypatch):
     monkeypatch.setattr(container_checks, "PROMPT_SECONDS", 0.2)
     with serve_tiny(check) as url:
-        report = inspect_server(url, check)
+        report = check_server(url, check)
     assert not report.has_failed()
-    assert checks_of(report, "advice") == {check}
+    assert checks_of(report, "recommendation") == {check}
 
 
-def test_a_status_that_is_not_good_leaves_out_the_rest():
+def test_a_status_that_is_not_good_skips_the_rest():
     with serve_tiny("status") as url:
-        report = inspect_server(url, "examples", "media-type")
+        report = check_server(url, "examples", "media-type")
     assert [(each.check, each.verdict) for each in report.results] == [
         ("status", "failed"),
-        ("examples", "left out"),
-        ("media-type", "left out"),
+        ("examples", "skipped"),
+        ("media-type", "skipped"),
     ]
-    assert "500: no weights" in report.results[0].came
+    assert "500: no weights" in report.results[0].got
 
 
 def test_a_model_without_a_refusal_is_not_checked_for_it(model):
     shutil.rmtree(os.path.join(model, "tests", "data", "validation-error"))
     with serve_tiny() as url:
-        report = inspect_server(url, folder=model)
-    assert checks_of(report, "left out") == {"validation-errors"}
+        report = check_server(url, folder=model)
+    assert checks_of(report, "skipped") == {"validation-errors"}
     assert not report.has_failed()
 
 
@@ -149,8 +149,8 @@ def test_numbers_may_differ_by_the_tolerance(model):
     with open(path, "w") as file:
         json.dump({"text": "HELLO", "length": 5.01}, file)
     with serve_tiny() as url:
-        assert inspect_server(url, "examples", folder=model).has_failed()
-        report = inspect_server(url, "examples", folder=model, tolerance=0.01)
+        assert check_server(url, "examples", folder=model).has_failed()
+        report = check_server(url, "examples", folder=model, tolerance=0.01)
     assert not report.has_failed()
 
 
@@ -160,13 +160,13 @@ def test_a_run_that_cannot_be_held_up_is_not_checked():
         "POST /run": (400, "a pipe is no file"),
     }
     with answer_with(answers) as (url, _):
-        report = inspect_server(url, "status-during-run")
+        report = check_server(url, "status-during-run")
     [result] = report.results
-    assert result.verdict == "left out"
-    assert "it ended with 400: a pipe is no file" in result.came
+    assert result.verdict == "skipped"
+    assert "it ended with 400: a pipe is no file" in result.got
 
 
-def test_every_answer_that_is_not_the_response_object_is_told_with_its_fault():
+def test_every_answer_that_is_not_the_response_object_is_reported_with_its_fault():
     def body(**changes):
         content = {"statusCode": 404, "status": "Not Found", "message": "gone"}
         return json.dumps(dict(content, **changes)).encode()
@@ -180,35 +180,35 @@ def test_every_answer_that_is_not_the_response_object_is_told_with_its_fault():
         "POST /no-such-route": (404, b"<h1>"),
     }
     with answer_with(dict(good, **bad)) as (url, _):
-        report = inspect_server(url, "response-object")
-    came = {each.subject: each.came for each in report.results}
-    assert "\"statusCode\" is '404'" in came["GET /run"]
-    assert "\"message\" is ' '" in came["POST /run"]
-    assert '"status" is 7' in came["POST /status"]
+        report = check_server(url, "response-object")
+    got = {each.subject: each.got for each in report.results}
+    assert "\"statusCode\" is '404'" in got["GET /run"]
+    assert "\"message\" is ' '" in got["POST /run"]
+    assert '"status" is 7' in got["POST /status"]
     for subject in ("GET /no-such-route", "POST /no-such-route"):
-        assert "not a JSON object" in came[subject]
+        assert "not a JSON object" in got[subject]
     with answer_with(good, "text/plain") as (url, _):
-        report = inspect_server(url, "response-object")
-    assert "content type 'text/plain'" in report.results[0].came
+        report = check_server(url, "response-object")
+    assert "content type 'text/plain'" in report.results[0].got
 
 
 # --- the command -----------------------------------------------------------------
 
 
-def test_the_exit_status_and_a_line_tell_each_result():
+def test_the_exit_status_and_a_line_show_each_result():
     with serve_tiny("media-type") as url:
         ending = check_container("--url", url, "--only", "media-type,examples")
     assert ending.code == 1
     lines = ending.output.splitlines()
     assert lines[0] == (
-        "ok        examples/two-lines: expected 200, and results.json as in the case;"
-        " came the same [docs/server/checking.md#examples]"
+        "ok              examples/two-lines: expected 200, and results.json as in the"
+        " case, got the same [docs/server/checking.md#examples]"
     )
     assert lines[2] == (
-        "FAIL      media-type/text/plain: expected 415; came 400: expected JSON"
+        "FAIL            media-type/text/plain: expected 415, got 400: expected JSON"
         " [docs/server/checking.md#media-type]"
     )
-    assert lines[-1].endswith(": 2 passed, 2 failed, 0 advice, 0 left out")
+    assert lines[-1].endswith(": 2 passed, 2 failed, 0 recommendations, 0 skipped")
     assert "\x1b" not in ending.output
 
 
@@ -228,15 +228,20 @@ def test_the_report_comes_as_json_and_as_junit_xml(tmp_path):
         ending = check_container(*args)
     report = json.loads(ending.output)
     assert not report["passed"]
-    assert report["counts"] == {"passed": 1, "failed": 2, "advice": 0, "left out": 0}
+    assert report["counts"] == {
+        "passed": 1,
+        "failed": 2,
+        "recommendation": 0,
+        "skipped": 0,
+    }
     assert report["results"][1]["check"] == "media-type"
-    assert report["results"][1]["came"] == "400: expected JSON"
+    assert report["results"][1]["got"] == "400: expected JSON"
     assert report["results"][1]["section"] == "HTTP API specification: run"
     assert report["results"][1]["docs"] == "docs/server/checking.md#media-type"
     [suite] = ElementTree.parse(path).getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("3", "2")
     messages = [failure.get("message") for failure in suite.iter("failure")]
-    assert "expected 415; came 400: expected JSON" in messages[0]
+    assert "expected 415, got 400: expected JSON" in messages[0]
     assert "FAIL" in ending.errors
 
 
@@ -329,30 +334,30 @@ def test_a_report_that_cannot_be_written_is_an_error(tmp_path):
 # --- containers ------------------------------------------------------------------
 
 
-def test_a_container_that_exits_is_told_with_its_log(engine):
+def test_a_container_that_exits_is_reported_with_its_log(engine):
     engine.say(None, 3)
     engine.write("log", "".join("line {}\n".format(number) for number in range(30)))
     ending = check_container("model", engine=engine)
     assert ending.code == 1
     lines = ending.output.splitlines()
-    assert lines[0].startswith("FAIL      command: ")
-    assert "came the container exited with code 3 [docs" in lines[0]
+    assert lines[0].startswith("FAIL            command: ")
+    assert "got the container exited with code 3 [docs" in lines[0]
     assert [line.split("| ")[1] for line in lines[1:21]] == [
         "line {}".format(number) for number in range(10, 30)
     ]
     assert lines[21].startswith(
-        "left out  exec-form: not checked, since command failed"
+        "skipped         exec-form: not checked, since command failed"
     )
     assert engine.containers() == []
 
 
-def test_an_image_without_a_command_is_told(engine):
+def test_an_image_without_a_command_is_reported(engine):
     ending = check_container("refused", engine=engine)
     assert ending.code == 1
     assert "no command specified" in ending.output
 
 
-def test_gpus_can_be_left_out(engine, model):
+def test_gpus_can_be_turned_off(engine, model):
     path = os.path.join(model, "model.yaml")
     with open(path) as file:
         text = file.read().replace("  cpu:", "  gpu:\n    count: 1\n  cpu:")

@@ -1,6 +1,7 @@
 """The command `python -m flask_psc_model.cli.checklist`, and each of its points."""
 
 import json
+import math
 import os
 import shutil
 
@@ -124,14 +125,14 @@ def list_problems(find, folder):
     return [str(problem) for problem in Point("", find).list_problems(folder)]
 
 
-def test_a_project_that_is_ready_ticks_every_point(project):
+def test_a_project_that_is_ready_has_no_open_point(project):
     ending = run_checklist(project)
     assert ending.code == 0, ending
     expected = "".join("[x] {}\n".format(point.title) for point in POINTS)
-    assert ending.output == expected + "\nAll points are ticked.\n"
+    assert ending.output == expected + "\nAll points are done.\n"
 
 
-def test_open_points_say_what_to_do_and_where(project):
+def test_open_points_show_what_to_do_and_where(project):
     os.remove(os.path.join(project, "measurement.json"))
     write(project, "requirements.txt", "flask==3.1.3\n")
     write(project, "tests/test_model.py", TESTS.format(2))
@@ -178,7 +179,7 @@ def test_outside_of_a_repository_one_line_says_so(tmp_path, project):
 def test_a_blank_folder_has_open_points_and_no_traceback(tmp_path):
     is_open = {point.title: point.list_problems(str(tmp_path)) for point in POINTS}
     # what is not there is no example
-    assert not is_open.pop("your model stands in the place of the example")
+    assert not is_open.pop("your model replaces the example")
     assert all(is_open.values()), is_open
     assert "there is no file or folder" in str(is_open[POINTS[0].title][0])
 
@@ -287,33 +288,33 @@ def test_modules_that_are_not_copied_are_named_with_what_imports_them(project):
     add_file(project, "helpers/words.py", "import lonely")
     add_file(project, "lonely.py", "")
     add_file(project, "unused.py", "")
-    assert list_problems(image.find_left_out, project) == [
+    assert list_problems(image.find_uncopied, project) == [
         "Dockerfile: does not copy helpers/__init__.py, which model_lib/model.py needs:"
         " add COPY helpers/ helpers/",
         "Dockerfile: does not copy lonely.py, which helpers/words.py needs: add COPY"
         " lonely.py ./",
     ]
     write(project, "Dockerfile", DOCKERFILE + "COPY helpers lonely.py ./\n")
-    assert list_problems(image.find_left_out, project) == [
-        ".dockerignore: leaves out helpers/__init__.py, which model_lib/model.py needs:"
+    assert list_problems(image.find_uncopied, project) == [
+        ".dockerignore: excludes helpers/__init__.py, which model_lib/model.py needs:"
         " add !helpers/",
-        ".dockerignore: leaves out lonely.py, which helpers/words.py needs: add"
+        ".dockerignore: excludes lonely.py, which helpers/words.py needs: add"
         " !lonely.py",
     ]
     write(project, ".dockerignore", IGNORED + "!helpers/\n!lonely.py\n")
-    assert list_problems(image.find_left_out, project) == []
+    assert list_problems(image.find_uncopied, project) == []
 
 
 @pytest.mark.parametrize("name", ["model.yaml", "entrypoint.sh", "gunicorn.conf.py"])
 def test_files_that_the_server_reads_have_to_be_copied(project, name):
     write(project, "Dockerfile", DOCKERFILE.replace(name, ""))
-    [problem] = list_problems(image.find_left_out, project)
+    [problem] = list_problems(image.find_uncopied, project)
     assert "does not copy {}, which".format(name) in problem
 
 
 def test_a_model_that_is_named_by_its_path_has_to_be_copied(project):
     write(project, "Dockerfile", DOCKERFILE.replace('"model_lib/", ', ""))
-    [problem] = list_problems(image.find_left_out, project)
+    [problem] = list_problems(image.find_uncopied, project)
     assert "does not copy model_lib/__init__.py, which app.py needs" in problem
 
 
@@ -342,7 +343,7 @@ def test_a_line_of_a_dockerfile_is_read_as_the_engine_reads_it(project, line, co
     add_file(project, "a/b/c.py", "")
     write(project, ".dockerignore", "")
     write(project, "Dockerfile", DOCKERFILE + line + "\n")
-    problems = list_problems(image.find_left_out, project)
+    problems = list_problems(image.find_uncopied, project)
     assert (problems == []) is copies
 
 
@@ -367,7 +368,7 @@ def test_a_dockerignore_is_read_as_the_engine_reads_it(patterns, ignored):
 
 def test_an_app_that_is_not_python_is_a_problem(project):
     write(project, "app.py", "this is no python")
-    [problem] = list_problems(image.find_left_out, project)
+    [problem] = list_problems(image.find_uncopied, project)
     assert problem.startswith("app.py is not Python")
 
 
@@ -389,10 +390,28 @@ def test_values_that_do_not_cover_what_was_measured_are_named(
     assert expected in problem
 
 
-def test_a_record_that_is_cut_off_is_a_problem(project):
-    write(project, "measurement.json", "{")
+OTHER_SHAPES = {
+    "blank": "",
+    "cut off": "{",
+    "too deep": "[" * 99999,
+    "a list": [1, 2],
+    "other keys": {"version": "1.2.3", "peak": 1, "load": 1.5, "runs": [0.1]},
+    "a number for a load": dict(RECORD, load=1.5),
+    "a list of runs": dict(RECORD, runs=[{"worst": 1}]),
+    "an infinite peak": dict(RECORD, peakMemory=math.inf),
+    "a text for a peak": dict(RECORD, peakMemory="64M"),
+}
+
+
+@pytest.mark.parametrize("shape", OTHER_SHAPES.values(), ids=OTHER_SHAPES)
+def test_a_record_of_another_shape_has_to_be_measured_again(project, shape):
+    text = shape if isinstance(shape, str) else json.dumps(shape)
+    write(project, "measurement.json", text)
     [problem] = list_problems(metadata.find_unmeasured, project)
-    assert problem.startswith("measurement.json: is ")
+    assert problem == (
+        "measurement.json: is not what `measure --write` writes: measure again, run"
+        " python -m flask_psc_model.cli.measure IMAGE --write"
+    )
 
 
 def test_a_problem_without_a_place_is_its_text():

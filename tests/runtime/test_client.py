@@ -4,7 +4,7 @@ import socket
 import threading
 
 import pytest
-from flask_psc_model.client import Answer, Client, base_url
+from flask_psc_model.client import Client, Response, base_url
 
 from .web_servers import answer_with
 
@@ -90,14 +90,14 @@ def test_a_body_is_posted_as_it_is():
 
 
 def test_an_answer_that_is_not_json_has_no_json():
-    assert Answer(200, "", b"<html>").get_json() is None
-    assert Answer(200, "", b"\xff").get_json() is None
+    assert Response(200, "", b"<html>").get_json() is None
+    assert Response(200, "", b"\xff").get_json() is None
 
 
 @pytest.mark.parametrize("data", [b"<html>", b"[]", b"{}", b'{"message": 1}', b""])
 def test_an_answer_that_is_no_response_object_has_no_message(data):
     with pytest.raises(ValueError, match="not the response object"):
-        _ = Answer(200, "", data).message
+        _ = Response(200, "", data).message
 
 
 def test_a_server_that_is_not_there_is_an_os_error():
@@ -105,6 +105,14 @@ def test_a_server_that_is_not_there_is_an_os_error():
         closed.bind(("127.0.0.1", 0))
         url = "http://127.0.0.1:{}".format(closed.getsockname()[1])
         with pytest.raises(OSError, match="refused"):
+            Client(url).get("/status")
+
+
+def test_an_error_is_that_of_the_connection_and_not_of_urllib():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = "http://127.0.0.1:{}".format(closed.getsockname()[1])
+        with pytest.raises(ConnectionRefusedError):
             Client(url).get("/status")
 
 

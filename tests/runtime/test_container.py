@@ -9,7 +9,7 @@ from flask_psc_model.model.spec import Limits
 from flask_psc_model.tools.containers.container import (
     Container,
     ContainerExited,
-    NoAnswer,
+    NoResponse,
     NotListening,
 )
 from flask_psc_model.tools.containers.engine import Engine, EngineError
@@ -73,7 +73,7 @@ def test_a_container_gets_gpus_where_the_model_needs_some(engine):
     assert option(engine.calls("run")[0], "--gpus") == "2"
 
 
-def test_processors_that_the_machine_does_not_have_are_not_asked_for(engine):
+def test_no_more_cpus_are_requested_than_the_machine_has(engine):
     with describe(engine, resources={"cpu": {"count": 1000000}}):
         pass
     assert option(engine.calls("run")[0], "--cpus") == str(os.cpu_count())
@@ -109,7 +109,7 @@ def test_a_container_that_cannot_be_started_says_why(engine):
         describe(engine, "refused").start()
 
 
-def test_a_server_that_listens_is_asked_for_its_status(engine):
+def test_a_server_that_listens_is_polled_for_its_status(engine):
     with answer_with({"GET /status": (500, "no weights")}) as (url, _):
         engine.say(port_of(url))
         with describe(engine) as container:
@@ -129,7 +129,7 @@ def test_a_container_that_has_exited_says_with_which_code(
             container.get_status()
 
 
-def test_a_server_that_does_not_listen_is_told_from_one_that_does_not_answer(engine):
+def test_a_server_that_does_not_listen_differs_from_one_that_does_not_answer(engine):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         engine.say(listener.getsockname()[1])
@@ -137,7 +137,7 @@ def test_a_server_that_does_not_listen_is_told_from_one_that_does_not_answer(eng
             with pytest.raises(NotListening, match="port 9181 within 0.1 s"):
                 container.get_status()
             listener.listen(9)
-            with pytest.raises(NoAnswer, match="no answer within 0.1 s"):
+            with pytest.raises(NoResponse, match="no answer within 0.1 s"):
                 container.get_status()
 
 

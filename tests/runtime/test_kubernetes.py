@@ -1,4 +1,4 @@
-"""What Kubernetes is told: the figures are those of `model.yaml`, the rest is sound."""
+"""The Kubernetes manifests: resources and times of `model.yaml`, and sound objects."""
 
 import math
 import re
@@ -113,7 +113,7 @@ def test_a_pod_is_given_what_the_model_needs(make_manifests):
     assert resources["limits"] == resources["requests"]
 
 
-def test_a_gpu_is_asked_for_where_the_model_needs_one():
+def test_a_gpu_is_requested_where_the_model_needs_one():
     resources = {"memory": {"size": "2G"}, "cpu": {"count": 4}, "gpu": {"count": 2}}
     asked = make_resources(Limits(Metadata({"resources": resources})))
     expected = {"cpu": "4", "memory": "2Gi", "nvidia.com/gpu": "2"}
@@ -149,7 +149,7 @@ def test_memory_is_written_in_binary_units(size, text):
         (1.0001, "1001m"),
     ],
 )
-def test_processors_are_written_in_thousandths_or_whole(cpus, text):
+def test_cpus_are_written_in_thousandths_or_whole(cpus, text):
     assert format_cpus(cpus) == text
 
 
@@ -159,7 +159,7 @@ def test_every_size_is_exact(size):
 
 
 @given(st.floats(1e-9, 1e6))
-def test_processors_are_never_fewer_than_asked_for(cpus):
+def test_cpus_are_never_fewer_than_requested(cpus):
     assert 0 <= read_quantity(format_cpus(cpus)) - Decimal(repr(cpus)) < Decimal("1e-3")
 
 
@@ -540,7 +540,7 @@ def test_a_wrong_option_is_a_usage_error(repository, args, message):
         ({"timeout": {"run": "soon"}}, "timeout.run is 'soon'"),
     ],
 )
-def test_what_is_wrong_in_model_yaml_is_told_in_one_line(
+def test_what_is_wrong_in_model_yaml_is_reported_in_one_line(
     repository, capsys, changed, message
 ):
     describe(repository, dict(METADATA, **changed))
@@ -555,7 +555,7 @@ def test_what_is_wrong_in_model_yaml_is_told_in_one_line(
     assert message in line
 
 
-def test_what_is_no_yaml_and_where_there_is_none_is_told_in_one_line(
+def test_what_is_no_yaml_and_where_there_is_none_is_reported_in_one_line(
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(str(tmp_path))

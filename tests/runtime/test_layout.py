@@ -168,5 +168,5 @@ def test_a_command_that_cannot_run_in_an_image_says_where_it_runs(
         args = [start[0] + command]
     ending = run_python("-m", *args, folder=image_folder)
     assert ending.code == 2, ending
-    assert "runs on a developer's machine" in ending.errors
+    assert "run this command on a developer's machine" in ending.errors
     assert "Traceback" not in ending.errors

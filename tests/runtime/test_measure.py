@@ -118,7 +118,7 @@ def test_nothing_is_written_without_the_option(tmp_path, monkeypatch):
         "loading the model    675 ms     1.2 s",
         "case one               6 ms     11 ms",
         "  resources.memory.size: 128M  (now 3G)",
-        "Give --write to put these values into model.yaml.",
+        "Add --write to put these values into model.yaml.",
     ):
         assert line in ending.output.splitlines()
     assert read_metadata(project) == METADATA
@@ -147,7 +147,7 @@ def test_a_server_that_does_not_start_is_one_line_with_the_end_of_its_log(tmp_pa
     assert "the last line of its log: error: no settings" in line
 
 
-def test_a_missing_key_is_told_before_anything_is_measured(tmp_path):
+def test_a_missing_key_is_reported_before_anything_is_measured(tmp_path):
     metadata = METADATA.replace("  run: 44s\n", "")
     project = make(tmp_path, {"one": "fail badly"}, metadata)
     line = check_refused(project, "--write")
@@ -260,7 +260,7 @@ class FakeContainer:
         "/sys/fs/cgroup/memory/memory.max_usage_in_bytes",
     ],
 )
-def test_the_kernel_is_asked_for_the_peak_of_a_container(path):
+def test_the_kernel_knows_the_peak_of_a_container(path):
     with memory.watch_container(FakeContainer({path: "123456\n"})) as watched:
         assert watched.read_peak() == 123456
         assert watched.source == os.path.basename(path) + " of its cgroup"
@@ -276,9 +276,7 @@ CONTAINER ID   NAME       CPU %     MEM USAGE / LIMIT   MEM %     NET I/O      B
     ("shown", "size"),
     [("50.5MiB", int(50.5 * 1024**2)), ("876B", 876), ("1.2kB", int(1.2 * 1024))],
 )
-def test_without_a_record_of_the_kernel_the_engine_is_asked_again_and_again(
-    shown, size
-):
+def test_without_a_record_of_the_kernel_the_engine_is_polled(shown, size):
     container = FakeContainer({"psc-fake": TABLE.format(shown)})
     with memory.watch_container(container) as watched:
         assert watched.read_peak() == size
@@ -310,7 +308,7 @@ def test_the_record_of_a_container_is_found_on_this_machine(monkeypatch):
 @pytest.mark.parametrize("content", [[], {}, {"version": "1", "load": 1}, None])
 def test_a_record_of_something_else_is_refused(content):
     with pytest.raises(ValueError, match="not what"):
-        Record(content)
+        Record.parse(json.dumps(content))
 
 
 def test_what_is_written_is_yaml_that_the_server_reads(tmp_path):

@@ -10,14 +10,14 @@ from . import cli
 
 
 class Commands(click.Group):
-    """The modules of `cli` whose `main` is a command, each imported when it is used."""
+    """The modules of `cli` whose `main` is a command, each imported on first use."""
 
     def list_commands(self, context: click.Context) -> List[str]:
         """Return the names of the commands that run here, in order."""
         return [name for name in _list_modules() if _runs_here(_import_command(name))]
 
     def get_command(self, context: click.Context, name: str) -> Optional[click.Command]:
-        """Return the command of a name, None where there is none."""
+        """Return the command of a name, None if there is none."""
         module = name.replace("-", "_")
         return _import_command(module) if module in _list_modules() else None
 
@@ -40,9 +40,9 @@ def _import_command(module: str) -> Optional[click.Command]:
 @click.command(cls=Commands, invoke_without_command=True)
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Do what a model's repository needs, from the first job to the checklist.
+    """Run, check and measure a model.
 
-    Each command has --help with an example, and its module runs it as well: `run_job`
+    The --help of each command has an example. Each command is a module, too: `run_job`
     is `python -m flask_psc_model.cli.run_job`.
 
     \b

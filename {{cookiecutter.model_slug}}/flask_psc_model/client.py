@@ -3,16 +3,16 @@
 import json as json_format
 import re
 from http.client import HTTPException
-from typing import Any, Dict, Optional, Union
-from urllib.error import HTTPError
+from typing import Any, Dict, NamedTuple, Optional, Union
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
-class Answer:
-    """What a server answered.
+class Response(NamedTuple):
+    """A server's response.
 
     Attributes:
         status_code: the HTTP status.
@@ -20,13 +20,12 @@ class Answer:
         data: the body.
     """
 
-    def __init__(self, status_code: int, content_type: str, data: bytes) -> None:
-        self.status_code = status_code
-        self.content_type = content_type
-        self.data = data
+    status_code: int
+    content_type: str
+    data: bytes
 
     def get_json(self) -> Any:
-        """Return the decoded body, or None where it is not JSON."""
+        """Return the decoded body, None if it is not JSON."""
         try:
             return json_format.loads(self.data.decode("utf-8"))
         except ValueError:
@@ -34,7 +33,7 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """The message of the response object.
+        """Return the message of the response object.
 
         Raises:
             ValueError: the body is not the response object.
@@ -55,18 +54,18 @@ class Client:
 
         Args:
             url: of the server, or of its `/run` or `/status`.
-            timeout: seconds to wait for an answer; for ever by default.
+            timeout: seconds to wait for a response; no limit by default.
 
         Raises:
             ValueError: it is not an HTTP URL.
         """
         self.url = base_url(url)
         self.timeout = timeout
-        # a proxy that the environment names knows nothing of this machine's servers
+        # a proxy named by the environment cannot reach this machine's servers
         is_local = urlsplit(self.url).hostname in LOCAL_HOSTS
         self._opener = build_opener(*[ProxyHandler({})] if is_local else [])
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str) -> Response:
         """Send a GET request.
 
         Raises:
@@ -80,14 +79,14 @@ class Client:
         data: Union[bytes, str, None] = None,
         json: Any = None,
         content_type: Optional[str] = None,
-    ) -> Answer:
+    ) -> Response:
         """Send a POST request.
 
         Args:
             path: the route.
             data: the body as it is.
             json: the body to encode as JSON, in place of `data`.
-            content_type: of the body; that of JSON goes with `json`.
+            content_type: of the body; `application/json` by default with `json`.
 
         Raises:
             OSError: the server does not answer.
@@ -101,24 +100,30 @@ class Client:
         body = data.encode("utf-8") if isinstance(data, str) else data or b""
         return self._send(Request(self.url + path, body, headers, method="POST"))
 
-    def _send(self, request: Request) -> Answer:
+    def _send(self, request: Request) -> Response:
         try:
             try:
                 response = self._opener.open(request, timeout=self.timeout)
             except HTTPError as error:
                 response = error
             with response:
-                return Answer(
+                return Response(
                     response.getcode(),
                     response.headers.get("Content-Type", ""),
                     response.read(),
                 )
+        except URLError as error:
+            # its reason is what went wrong, without urllib's own words around it
+            reason = error.reason
+            raise (
+                reason if isinstance(reason, OSError) else OSError(reason)
+            ) from error
         except HTTPException as error:
             raise OSError(f"no complete HTTP answer: {error!r}") from error
 
 
 def base_url(url: str) -> str:
-    """Return the URL of a server, given that of the server or of one of its routes.
+    """Return the URL of a server, given its own or that of one of its routes.
 
     Raises:
         ValueError: it is not an HTTP URL.

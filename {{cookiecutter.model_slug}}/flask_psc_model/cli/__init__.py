@@ -1,7 +1,9 @@
-"""The commands, a module each: `python -m flask_psc_model` lists them."""
+"""The commands, a module each; `python -m flask_psc_model` lists them."""
 
+import signal
+import sys
 from importlib.util import find_spec
-from typing import Any, List, Optional
+from typing import Any, List, NoReturn, Optional
 
 import click
 
@@ -13,18 +15,25 @@ engine_option = click.option(
     type=click.Choice(["docker", "podman"]),
     default="docker",
     show_default=True,
-    help="The container engine of this machine.",
+    help="Container engine to use.",
+)
+
+data_option = click.option(
+    "--data",
+    "data_folder",
+    show_default="tests/data beside model.yaml",
+    help="Folder of the test cases.",
 )
 
 
 class ToolsMissing(click.ClickException):
-    """The code of a command is not on this machine."""
+    """This machine does not have the code of a command."""
 
     exit_code = 2
 
 
 class ToolCommand(click.Command):
-    """A command of a developer's machine, whose code a vendored image leaves out."""
+    """A command for a developer's machine; a vendored image does not have its code."""
 
     def make_context(
         self,
@@ -36,16 +45,35 @@ class ToolCommand(click.Command):
         """Parse the command line.
 
         Raises:
-            ToolsMissing: the command's code is not here.
+            ToolsMissing: this machine does not have the command's code.
         """
         if not has_tools():
             raise ToolsMissing(
-                "this command runs on a developer's machine, in the folder of the"
-                f" repository: {TOOLS} is not here"
+                f"there is no {TOOLS} here: run this command on a developer's"
+                " machine, in the repository"
             )
         return super().make_context(info_name, args, parent, **extra)
 
 
 def has_tools() -> bool:
-    """Return whether the code of the `ToolCommand` classes is here."""
+    """Return whether this machine has the code of a `ToolCommand`."""
     return find_spec(TOOLS) is not None
+
+
+def exit_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end the process by `SystemExit`, which cleans up."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # nohup ignores SIGHUP
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: sys.exit(128 + number))
+
+
+def exit_with_error(error: object, code: int = 1) -> NoReturn:
+    """Print an error on one line, and exit.
+
+    Args:
+        error: what went wrong.
+        code: the exit status.
+    """
+    click.echo("error: " + " ".join(str(error).split()), err=True)
+    sys.exit(code)

@@ -1,4 +1,4 @@
-"""Check that an image keeps the container specification."""
+"""Check an image against the container specification."""
 
 import os
 import signal
@@ -9,9 +9,9 @@ import click
 
 from ..model.metadata import find_metadata, load_metadata
 from ..model.spec import Limits
-from . import ToolCommand, engine_option
+from . import ToolCommand, data_option, engine_option, exit_on_signals, exit_with_error
 
-#: The exit status where nothing could be checked.
+#: The exit status if nothing could be checked.
 NOT_CHECKED = 2
 
 
@@ -19,14 +19,14 @@ class CheckContainer(ToolCommand):
     """A command whose help lists the checks."""
 
     def format_epilog(self, context: click.Context, formatter: Any) -> None:
-        """Write the name of each check, and what it checks."""
+        """Write the name and the summary of each check."""
         from ..tools.conformance.checks import CHECKS
 
         rows = [
-            (check.name, check.summary + " (advice)" * check.is_advice)
+            (check.name, check.summary + " (recommendation)" * check.is_recommendation)
             for check in CHECKS
         ]
-        with formatter.section("The checks"):
+        with formatter.section("Checks"):
             formatter.write_dl(rows)
 
 
@@ -37,39 +37,39 @@ class CheckContainer(ToolCommand):
     "--metadata",
     "metadata_path",
     default=".",
-    help="The model.yaml, or a folder at or below it; the working directory by default.",
+    show_default=True,
+    help="Path of model.yaml, or a folder at or below it.",
 )
-@click.option(
-    "--data",
-    "data_folder",
-    help="The folder of the cases; tests/data beside model.yaml by default.",
-)
+@data_option
 @click.option(
     "--only",
     "names",
     multiple=True,
     metavar="CHECKS",
-    help="Make these checks only, named with commas between them.",
+    help="Run only these checks, separated by commas.",
 )
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0),
     default=0.0,
-    help="By how much a number in a JSON output may differ: by itself below 1, as a"
-    " share of the expected number above.",
+    show_default=True,
+    help="How much a number in a JSON output may differ; for numbers of 1 or more, as a"
+    " share of the expected number.",
 )
 @click.option(
     "--gpus",
     type=click.IntRange(min=0),
-    help="The GPUs of the container, in place of what model.yaml asks for.",
+    show_default="that of model.yaml",
+    help="Number of GPUs of the container.",
 )
 @click.option(
     "--url",
-    help="Check a server of this machine that runs already, in place of an image; it is"
-    " left running. It has to see the temporary folder of this command, which TMPDIR"
-    " chooses.",
+    help="Check a running server on this machine instead of an image, and leave it"
+    " running. It needs access to this command's temporary folder, which TMPDIR sets.",
 )
-@click.option("--report", "junit_path", help="Write JUnit XML to this file, too.")
+@click.option(
+    "--report", "junit_path", help="Also write the report as JUnit XML to this file."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def main(
     image: Optional[str],
@@ -83,15 +83,15 @@ def main(
     junit_path: Optional[str],
     as_json: bool,
 ) -> None:
-    """Check that IMAGE keeps the container specification.
+    """Check IMAGE against the container specification.
 
-    It is checked from outside, so any image will do that claims it, in whatever
-    language. It is started as the platform starts it: with the resources of model.yaml,
-    another port, and no command. The cases in tests/data are run on it.
+    Starts the image as the platform does, with the resources of model.yaml, another
+    port and no command, and runs the cases in tests/data on it. It checks the container
+    from outside, so the image may be written in any language.
 
-    What breaks the specification is a failure. What the specification does not ask for,
-    and a good server does all the same, is advice. The exit status is 0 without
-    failures, 1 with failures, and 2 where nothing could be checked.
+    A check fails if the image breaks the specification; what is best practice beyond it
+    is a recommendation. The exit status is 0 without failures, 1 with failures, and 2 if
+    nothing could be checked.
 
     \b
     Examples:
@@ -101,13 +101,12 @@ def main(
     """
     from ..tools.conformance.checks import choose_checks
     from ..tools.conformance.report import Report, write_junit
-    from ..tools.conformance.runner import Inspection
+    from ..tools.conformance.runner import CheckRunner
     from ..tools.conformance.server_under_test import ModelCases
     from ..tools.containers.container import ServerUnreachable
     from ..tools.containers.engine import Engine, EngineError
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _exit_on_signal)
+    exit_on_signals()
     try:
         if (image is None) == (url is None):
             raise ValueError("name an image, or a running server with --url")
@@ -117,36 +116,30 @@ def main(
         if gpus is not None:
             limits.gpus = gpus
         folder = data_folder or os.path.join(os.path.dirname(path), "tests", "data")
-        data = ModelCases(folder, load_metadata(path))
+        data = ModelCases.read(folder, load_metadata(path))
         report = Report(image or url or "", as_json)
-        inspection = Inspection(checks, data, limits, report, tolerance)
+        runner = CheckRunner(checks, data, limits, report, tolerance)
         if url:
-            inspection.inspect_server(url)
+            runner.check_server(url)
         else:
             container_engine = Engine(engine)
             container_engine.check()
-            inspection.inspect_image(container_engine, image or "")
+            runner.check_image(container_engine, image or "")
         report.conclude()
         if junit_path:
             write_junit(report, junit_path)
         if as_json:
             click.echo(report.to_json())
     except (OSError, ValueError, EngineError, ServerUnreachable) as error:
-        click.echo("error: {}".format(" ".join(str(error).split())), err=True)
-        sys.exit(NOT_CHECKED)
+        exit_with_error(error, NOT_CHECKED)
     except KeyboardInterrupt:
-        click.echo("interrupted: what was started is removed", err=True)
+        click.echo("interrupted: removed the containers", err=True)
         sys.exit(128 + signal.SIGINT)
     sys.exit(1 if report.has_failed() else 0)
 
 
 def _split(names: Sequence[str]) -> Sequence[str]:
     return [each.strip() for name in names for each in name.split(",") if each.strip()]
-
-
-def _exit_on_signal(number: int, frame: Any) -> None:
-    # as an exception, so that everything is cleaned up on the way out
-    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Ask a model's server for its status."""
+"""Print the status of a model's server."""
 
 import os
 import sys
@@ -7,9 +7,10 @@ import click
 
 from ..client import Client
 from ..model.spec import Limits
+from . import exit_with_error
 
-#: Seconds that an answer may take beyond the loading of the model.
-ANSWER_SECONDS = 5
+#: Seconds that a response may take beyond the loading of the model.
+RESPONSE_SECONDS = 5
 
 
 @click.command()
@@ -17,33 +18,33 @@ ANSWER_SECONDS = 5
     "--url",
     envvar="PSC_MODEL_URL",
     show_envvar=True,
-    help="Where the server listens; by default this machine, at PSC_MODEL_PORT.",
+    help="URL of the server; by default this machine, on port PSC_MODEL_PORT.",
 )
 def main(url: str) -> None:
-    """Ask a model's server for its status.
+    """Print the status of a model's server.
 
-    The exit status is 0 if the model is ready, and 1 if not. The image's health check
-    asks this way.
+    The exit status is 0 if the model is ready, else 1. The image's health check runs
+    this command.
 
     \b
     Example:
       python -m flask_psc_model.cli.check_status --url http://localhost:8080
     """
     try:
-        answer = Client(url or local_url(), find_timeout()).get("/status")
-        click.echo(f"{answer.status_code}: {answer.message}")
+        response = Client(url or local_url(), find_timeout()).get("/status")
+        click.echo(f"{response.status_code}: {response.message}")
     except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
-    sys.exit(answer.status_code != 200)
+        exit_with_error(error)
+    sys.exit(response.status_code != 200)
 
 
 def local_url() -> str:
-    """Return the URL of the server that was told its port by this environment."""
-    return "http://127.0.0.1:{}".format(os.environ.get("PSC_MODEL_PORT") or 8080)
+    """Return the URL of this machine's server, whose port is `PSC_MODEL_PORT`."""
+    return f"http://127.0.0.1:{os.environ.get('PSC_MODEL_PORT') or 8080}"
 
 
 def find_timeout() -> float:
-    """Return the seconds to wait for an answer, by the `model.yaml` here.
+    """Return the seconds to wait for a response, by the `model.yaml` here.
 
     Raises:
         ValueError: the file or a value in it is wrong.
@@ -52,7 +53,7 @@ def find_timeout() -> float:
         limits = Limits.load(os.getcwd())
     except OSError:
         limits = Limits.default()
-    return limits.status_timeout + ANSWER_SECONDS
+    return limits.status_timeout + RESPONSE_SECONDS
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Check what is left to do before the model is ready."""
+"""Check a repository and print what is left to do."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..model.metadata import find_metadata
-from . import ToolCommand
+from . import ToolCommand, exit_with_error
 
 if TYPE_CHECKING:
     from ..tools.checklist.point import Point
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @click.command(cls=ToolCommand)
 def main() -> None:
-    """Check what is left to do before the model is ready.
+    """Check a repository and print what is left to do.
 
-    Looks at the repository that it is run in, runs its tests, and says of each open
-    point what to do and where. The exit status is 0 where all points are ticked, 1
-    where some are open, and 2 where it could not look.
+    Run it in the repository. It runs the tests, too, and prints for each open point what
+    to do and where. The exit status is 0 if every point is done, 1 if points are open,
+    and 2 if the checklist could not run.
 
     \b
     Example:
@@ -32,29 +32,27 @@ def main() -> None:
         folder = os.path.dirname(find_metadata(os.getcwd()))
         import_jsonschema()
     except (CannotValidate, OSError) as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        exit_with_error(error, 2)
     count = sum(not _tick(point, folder) for point in POINTS)
     if count:
         click.echo(f"\n{count} of {len(POINTS)} points are open.")
         sys.exit(1)
-    click.echo("\nAll points are ticked.")
+    click.echo("\nAll points are done.")
 
 
 def _tick(point: "Point", folder: str) -> bool:
     if point.doing:
         click.echo(f"({point.doing})", err=True)
     problems = point.list_problems(folder)
-    _say("[ ] " if problems else "[x] ", point.title, "yellow" if problems else "green")
+    box = (
+        click.style("[ ]", fg="yellow") if problems else click.style("[x]", fg="green")
+    )
+    # None lets click decide: colours on a terminal only
+    colour = False if os.environ.get("NO_COLOR") else None
+    click.echo(f"{box} {point.title}", color=colour)
     for problem in problems:
         click.echo(f"      {problem}")
     return not problems
-
-
-def _say(box: str, title: str, colour: str) -> None:
-    # None leaves it to click: colours on a terminal only
-    wanted = False if os.environ.get("NO_COLOR") else None
-    click.echo(click.style(box, fg=colour) + title, color=wanted)
 
 
 if __name__ == "__main__":

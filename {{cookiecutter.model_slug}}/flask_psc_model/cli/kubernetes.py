@@ -1,19 +1,18 @@
-"""Print what Kubernetes has to be told to run the model."""
+"""Generate Kubernetes manifests."""
 
-import sys
 from typing import Optional, Sequence
 
 import click
 from click.core import ParameterSource
 
 from ..bulk.shard import MAX_SHARDS
-from . import ToolCommand
+from . import ToolCommand, exit_with_error
 
-#: The options that only one kind of output has.
+#: The options for only one kind of manifests.
 SERVER_OPTIONS = ("replicas", "max_replicas", "port")
 JOB_OPTIONS = ("shards", "inputs", "outputs")
 
-#: How many times as many pods there may be, where that is not said.
+#: The default of --max-replicas, as a multiple of --replicas.
 GROWTH = 4
 
 
@@ -39,64 +38,67 @@ def _check(
     "--image",
     required=True,
     callback=_check,
-    help="The image, with its registry and its tag.",
+    help="Image of the pods, with its registry and tag.",
 )
 @click.option(
     "--name",
     callback=_check,
-    help="The name of every object; made of the name in model.yaml by default.",
+    show_default="from the name in model.yaml",
+    help="Name of every object.",
 )
 @click.option(
     "--namespace",
     callback=_check,
-    help="The namespace of every object; that of kubectl by default.",
+    show_default="kubectl's current one",
+    help="Namespace of every object.",
 )
 @click.option(
     "--claim",
     callback=_check,
-    help="The PersistentVolumeClaim that is mounted at /data; by default that is a folder"
-    " of each pod. Pods on several nodes need the access mode ReadWriteMany.",
+    help="PersistentVolumeClaim to mount at /data. Pods on several nodes need the access"
+    " mode ReadWriteMany. Without a claim, /data is an empty folder in each pod.",
 )
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
     default=8080,
     show_default=True,
-    help="The port of the server and of the Service.",
+    help="Port of the server and of the Service.",
 )
 @click.option(
     "--replicas",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="The least number of pods.",
+    help="Minimum number of pods.",
 )
 @click.option(
     "--max-replicas",
     type=click.IntRange(1),
-    help=f"The greatest number of pods; {GROWTH} times the least by default.",
+    show_default=f"{GROWTH} times --replicas",
+    help="Maximum number of pods.",
 )
 @click.option(
-    "--job", is_flag=True, help="Print a Job for a bulk run in place of the server."
+    "--job", is_flag=True, help="Generate a Job for a bulk run instead of a server."
 )
 @click.option(
     "--shards",
     type=click.IntRange(1, MAX_SHARDS),
     default=1,
     show_default=True,
-    help="In how many parts the Job runs, each in a pod of its own.",
+    help="Number of shards (one pod each).",
 )
 @click.option(
     "--inputs",
     default="inputs",
     show_default=True,
-    help="The folder in the claim with a folder for each job.",
+    help="Folder in the claim that holds a folder for each job.",
 )
 @click.option(
     "--outputs",
     default="outputs",
     show_default=True,
-    help="The folder in the claim for the outputs.",
+    help="Folder in the claim for the outputs.",
 )
 @click.pass_context
 def main(
@@ -113,11 +115,11 @@ def main(
     inputs: str,
     outputs: str,
 ) -> None:
-    """Print what Kubernetes has to be told to run the model.
+    """Generate Kubernetes manifests.
 
-    The figures are those of model.yaml. A Deployment, a Service, a
-    HorizontalPodAutoscaler and a PodDisruptionBudget serve the model; with --job it is
-    an Indexed Job that runs it on many folders. Run it in the folder of the repository.
+    Resources and time limits come from model.yaml. A Deployment, a Service, a
+    HorizontalPodAutoscaler and a PodDisruptionBudget serve the model; with --job, an
+    Indexed Job runs it on many folders. Run it in the repository.
 
     \b
     Examples:
@@ -132,7 +134,7 @@ def main(
 
     _refuse(context, SERVER_OPTIONS if job else JOB_OPTIONS, job)
     if job and claim is None:
-        raise click.UsageError("--job needs --claim: the jobs have to be somewhere")
+        raise click.UsageError("--job needs --claim, where the jobs are")
     most = replicas * GROWTH if max_replicas is None else max_replicas
     if most < replicas:
         raise click.UsageError("--max-replicas is less than --replicas")
@@ -143,12 +145,11 @@ def main(
         else:
             manifests = make_server(workload, port, replicas, most)
     except (OSError, ValueError) as error:
-        click.echo("error: {}".format(" ".join(str(error).split())), err=True)
-        sys.exit(1)
+        exit_with_error(error)
     if claim is None:
         click.echo(
-            "note: without --claim, /data is a folder of each pod, empty at first and"
-            " gone with the pod",
+            "note: without --claim, /data is an empty folder in each pod that is deleted"
+            " with it",
             err=True,
         )
     click.echo(write_manifests(manifests), nl=False)
@@ -157,11 +158,8 @@ def main(
 def _refuse(context: click.Context, options: Sequence[str], job: bool) -> None:
     for option in options:
         if context.get_parameter_source(option) != ParameterSource.DEFAULT:
-            raise click.UsageError(
-                "--{} {} --job".format(
-                    option.replace("_", "-"), "cannot go with" if job else "goes with"
-                )
-            )
+            rule = "cannot go with" if job else "goes with"
+            raise click.UsageError(f"--{option.replace('_', '-')} {rule} --job")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
-"""Measure the time and the memory that the model needs."""
+"""Measure how much time and memory the model needs."""
 
-import signal
-import sys
 from typing import Optional
 
 import click
 
-from . import ToolCommand, engine_option
+from . import ToolCommand, data_option, engine_option, exit_on_signals, exit_with_error
 
 
 @click.command(cls=ToolCommand)
@@ -14,7 +12,7 @@ from . import ToolCommand, engine_option
 @click.option(
     "--write",
     is_flag=True,
-    help="Put the proposed values into model.yaml, and what was measured into"
+    help="Write the proposed values to model.yaml, and the measurement to"
     " measurement.json beside it.",
 )
 @click.option(
@@ -22,20 +20,16 @@ from . import ToolCommand, engine_option
     type=click.IntRange(1),
     default=3,
     show_default=True,
-    help="How often to start the server.",
+    help="Number of times to start the server.",
 )
 @click.option(
     "--runs",
     type=click.IntRange(1),
     default=5,
     show_default=True,
-    help="How often to run each case after each start.",
+    help="Number of runs of each case after each start.",
 )
-@click.option(
-    "--data",
-    "data_folder",
-    help="The folder of the cases; tests/data beside model.yaml by default.",
-)
+@data_option
 @engine_option
 def main(
     image: Optional[str],
@@ -45,12 +39,11 @@ def main(
     data_folder: Optional[str],
     engine: str,
 ) -> None:
-    """Measure the time and the memory that the model needs.
+    """Measure how much time and memory the model needs.
 
-    Runs the example cases in containers of IMAGE, or, without IMAGE, on the server of
-    this repository, and proposes `resources` and `timeout` for model.yaml. Run it in
-    the folder of the repository. Containers have the processors of model.yaml and no
-    memory limit.
+    Runs the example cases in containers of IMAGE, or on the repository's own server if
+    there is no IMAGE, and proposes `resources` and `timeout` for model.yaml. Containers
+    have the CPUs of model.yaml and no memory limit. Run it in the repository.
 
     \b
     Example:
@@ -60,13 +53,11 @@ def main(
     from ..tools.measurement.session import measure_model
     from ..tools.measurement.subject import MeasurementFailed
 
-    # as an exception, so that what was started is stopped on the way out
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    exit_on_signals()
     try:
         measure_model(image, write, starts, runs, data_folder, engine)
     except (EngineError, MeasurementFailed, OSError, ValueError) as error:
-        click.echo("error: {}".format(" ".join(str(error).split())), err=True)
-        sys.exit(1)
+        exit_with_error(error)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,11 @@
 """Run one job on a model's server."""
 
 import os
-import sys
 
 import click
 
-from ..client import Answer, Client
-
-
-class JobFailed(Exception):
-    """The job did not run; the message says why."""
+from ..client import Client, Response
+from . import exit_with_error
 
 
 @click.command()
@@ -18,7 +14,7 @@ class JobFailed(Exception):
     envvar="PSC_MODEL_URL",
     show_envvar=True,
     prompt="URL of the model's server",
-    help="Where the server listens, with or without /run.",
+    help="URL of the server, with or without /run.",
 )
 @click.option(
     "--input",
@@ -27,7 +23,7 @@ class JobFailed(Exception):
     envvar="PSC_MODEL_INPUT",
     show_envvar=True,
     prompt="Folder of the input files",
-    help="Folder of the input files, as the server sees it.",
+    help="Folder of the input files: a path on the server.",
 )
 @click.option(
     "--output",
@@ -36,62 +32,49 @@ class JobFailed(Exception):
     envvar="PSC_MODEL_OUTPUT",
     show_envvar=True,
     prompt="Folder for the output files",
-    help="Folder for the output files, as the server sees it.",
+    help="Folder for the output files: a path on the server.",
 )
 def main(url: str, input_folder: str, output_folder: str) -> None:
     """Run one job on a model's server.
 
-    The folders are paths in the server's own file system: in a container started
-    with -v /home/me/data:/data, the host's /home/me/data/in is /data/in.
+    The folders are paths on the server: in a container started with
+    -v /home/me/data:/data, the host's /home/me/data/in is /data/in.
 
     \b
     Example:
       python -m flask_psc_model.cli.run_job --url http://localhost:8080 \\
           --input /data --output /data
     """
-    try:
-        run_job(url, local_path(input_folder), local_path(output_folder))
-    except JobFailed as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
-
-
-def run_job(url: str, input_folder: str, output_folder: str) -> None:
-    """Wait for the model, run one job, and show what the server answers.
-
-    Raises:
-        JobFailed: there was no answer, or one that is no success.
-    """
+    job = {
+        "type": "file",
+        "input": local_path(input_folder),
+        "output": local_path(output_folder),
+    }
     try:
         client = Client(url)
         click.echo(f"GET {client.url}/status")
         _show(client.get("/status"))
-        job = {"type": "file", "input": input_folder, "output": output_folder}
         click.echo(f"POST {client.url}/run")
         _show(client.post("/run", json=job))
     except OSError as error:
-        raise JobFailed(
-            "no answer from {}: {}; is the server running there?".format(
-                url, getattr(error, "reason", error)
-            )
-        ) from error
+        exit_with_error(f"no answer from {url}: {error}; is the server running there?")
     except ValueError as error:
-        raise JobFailed(str(error)) from error
+        exit_with_error(error)
 
 
 def local_path(folder: str) -> str:
-    """Make a relative path absolute where it exists here.
+    """Return the absolute path of a folder that exists here, else the path as it is.
 
-    A path that does not exist here belongs to another file system, such as a
-    container's, and is left for the server to judge.
+    A path that does not exist here may exist on the server, such as in a container.
     """
     return os.path.abspath(folder) if os.path.isdir(folder) else folder
 
 
-def _show(answer: Answer) -> None:
-    if answer.status_code != 200:
-        raise JobFailed(f"the server answered {answer.status_code}: {answer.message}")
-    click.echo(f"  {answer.status_code}: {answer.message}")
+def _show(response: Response) -> None:
+    text = f"{response.status_code}: {response.message}"
+    if response.status_code != 200:
+        exit_with_error(f"the server answered {text}")
+    click.echo(f"  {text}")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from ..model.loading import describe, to_path
 from ..model.metadata import load_metadata
 from ..model.spec import Limits, find_model_metadata
 from ..server.app import ModelApp
+from . import exit_with_error
 
 
 @click.command()
@@ -31,22 +32,22 @@ from ..server.app import ModelApp
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
-    help="Model processes; by default as many as there is room for, by the resources"
-    " of model.yaml.",
+    show_default="as many as the resources of model.yaml allow",
+    help="Number of model processes.",
 )
-@click.option("--resume", is_flag=True, help="Skip the jobs whose outputs are there.")
+@click.option("--resume", is_flag=True, help="Skip the jobs whose outputs exist.")
 @click.option(
     "--shard",
     metavar="I/N",
-    help="Run one part of N, from 0/N on; by default that of the pod of an Indexed"
-    " Job, JOB_COMPLETION_INDEX of PSC_SHARD_COUNT.",
+    help="Run only shard I of N, counted from 0. The pods of an Indexed Job set it by"
+    " JOB_COMPLETION_INDEX and PSC_SHARD_COUNT.",
 )
 @click.option(
     "--ray",
     "address",
     metavar="ADDRESS",
-    help="Run on the Ray cluster there, such as 10.0.0.1:6379; auto for the one that"
-    " this machine is in.",
+    help="Run on the Ray cluster at this address, such as 10.0.0.1:6379, or auto for the"
+    " cluster of this machine.",
 )
 def main(
     inputs: str,
@@ -58,12 +59,12 @@ def main(
 ) -> None:
     """Run the model on every folder in INPUTS.
 
-    Each folder is a job, with its input files. Its outputs land in the folder of the
+    Each folder holds the input files of one job. Its outputs go to the folder of the
     same name in OUTPUTS, all of them or none. Jobs that fail are listed in
-    OUTPUTS/errors.jsonl, and the others go on. Run it in the folder of app.py.
+    OUTPUTS/errors.jsonl; the others go on. Run it in the folder of app.py.
 
-    The exit status is 0 when every job has run well, 1 when one has failed, 2 for a
-    wrong option or setting, 130 after Ctrl-C.
+    The exit status is 0 if every job succeeds, 1 if a job fails, 2 for a wrong option or
+    setting, and 130 after Ctrl-C.
 
     \b
     Example:
@@ -85,13 +86,11 @@ def main(
         click.echo("no job is left to run")
         return
     try:
-        status = run_jobs(model, jobs, failures, processes, address)
+        sys.exit(run_jobs(model, jobs, failures, processes, address))
     except KeyboardInterrupt:
-        status = 130
+        sys.exit(130)
     except (OSError, Unusable) as error:
-        click.echo(f"error: {error}", err=True)
-        status = 1
-    sys.exit(status)
+        exit_with_error(error)
 
 
 def find_model() -> Model:
@@ -102,7 +101,7 @@ def find_model() -> Model:
     """
     if not os.path.isfile("app.py"):
         raise ValueError(
-            f"there is no app.py in {os.getcwd()}: run this in the folder of the model's"
+            f"there is no app.py in {os.getcwd()}: run this command in the model's"
             " repository"
         )
     try:
@@ -128,8 +127,8 @@ def list_outputs(model: Model) -> List[str]:
         names = list(load_metadata(model.metadata).get("outputs") or ())
     if not names:
         raise ValueError(
-            "--resume tells by the outputs of model.yaml which jobs are done: name them"
-            " there"
+            "--resume finds the jobs that are done by the outputs of model.yaml, and it"
+            " has none: add them"
         )
     return names
 
@@ -137,7 +136,7 @@ def list_outputs(model: Model) -> List[str]:
 def skip_done(
     jobs: Sequence[FolderJob], outputs: Sequence[str], failures: Failures
 ) -> List[FolderJob]:
-    """Return the jobs that have no result yet; one that failed may have an old one."""
+    """Return the jobs to run: those that failed, and those without all outputs."""
     left = [job for job in jobs if job.name in failures or not job.is_done(outputs)]
     click.echo(f"{len(jobs) - len(left):,} of {len(jobs):,} jobs are done already")
     return left
@@ -150,13 +149,13 @@ def run_jobs(
     processes: Optional[int],
     address: Optional[str],
 ) -> int:
-    """Run jobs, show what came of them, and return the exit status.
+    """Run jobs, print a summary, and return the exit status.
 
     Args:
-        model: what runs them.
+        model: to run.
         jobs: at least one.
-        failures: where those that fail are recorded.
-        processes: how many model processes; None for what there is room for.
+        failures: records the jobs that fail.
+        processes: the number of model processes; None for as many as fit.
         address: of a Ray cluster; None for this machine.
 
     Raises:

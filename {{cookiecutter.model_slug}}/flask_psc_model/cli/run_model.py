@@ -9,11 +9,11 @@ from ..model.loading import as_list, describe
 
 
 def main(factory: Any, args: Optional[List[str]] = None) -> None:
-    """Read the paths of the model's files from the command line and run it on them.
+    """Run a model on the files whose paths are on the command line.
 
     Args:
         factory: the model's class, with its file names as class attributes.
-        args: the command line; that of the process by default.
+        args: the command line; by default that of the process.
     """
     names = as_list(factory.input_filenames) + as_list(factory.output_filenames)
 

@@ -1,11 +1,13 @@
-"""`model.yaml` as a text: single values change, and all else stays as it is."""
+"""`model.yaml` as text: changes single values, and nothing else."""
 
 import re
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List
 
 import yaml
 
-#: What may stand between a key and its value.
+from . import to_line
+
+#: What may be between a key and its value.
 _COLON = re.compile(r"\s*:(?:\s|#.*)*")
 
 
@@ -14,7 +16,7 @@ class MetadataFile:
 
     Attributes:
         path: of the file.
-        text: what is in it, with the line ends that it has.
+        text: its content, with its own line ends.
     """
 
     def __init__(self, path: str) -> None:
@@ -40,7 +42,7 @@ class MetadataFile:
 
         Raises:
             ValueError: the file is not YAML, a key is missing, or its value cannot be
-                changed alone; the message says what to do. Nothing has changed then.
+                changed by itself. The message says what to do; the text is unchanged.
         """
         text = self.text
         for key, value in values.items():
@@ -62,28 +64,30 @@ class MetadataFile:
         if node.style in ("'", '"'):
             value = node.style + value + node.style
         elif start == end:
-            # a blank value begins where the colon ends
+            # a blank value starts right after the colon
             value = " " + value
         changed = text[:start] + value + text[end:]
-        if not _differ_in_one_value(self._load(text), self._load(changed), key):
+        if not _differ_in_one_value(
+            self._parse(yaml.load, text), self._parse(yaml.load, changed), key
+        ):
             raise self._refuse(key, value)
         return changed
 
     def _find(self, text: str, key: str, value: str) -> yaml.ScalarNode:
-        """Find the value of a key, of which the positions in the text are wanted."""
-        node = self._compose(text)
+        """Return the node of a key's value, which has its position in the text."""
+        node = self._parse(yaml.compose, text)
         parts = key.split(".")
         for depth, part in enumerate(parts):
             if not isinstance(node, yaml.MappingNode):
                 if node is None or not node.value:
                     raise self._describe_missing(parts, depth, value)
                 raise self._refuse(key, value)
-            # where a key stands twice, YAML takes the last
+            # of a repeated key, YAML uses the last
             found = [pair for pair in node.value if pair[0].value == part]
             if not found:
                 raise self._describe_missing(parts, depth, value)
             name, node = found[-1]
-            # an alias stands for a value elsewhere, which others may share
+            # an alias refers to a value elsewhere, which other keys may share
             between = text[name.end_mark.index : node.start_mark.index]
             if not _COLON.fullmatch(between):
                 raise self._refuse(key, value)
@@ -92,51 +96,37 @@ class MetadataFile:
             raise self._refuse(key, value)
         return node
 
-    def _compose(self, text: str) -> Any:
+    def _parse(self, parse: Callable[..., Any], text: str) -> Any:
         try:
-            return yaml.compose(text, Loader=yaml.SafeLoader)
+            return parse(text, Loader=yaml.SafeLoader)
         except (yaml.YAMLError, ValueError) as error:
-            raise self._describe_invalid(error) from error
-
-    def _load(self, text: str) -> Any:
-        try:
-            return yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError) as error:
-            raise self._describe_invalid(error) from error
-
-    def _describe_invalid(self, error: Exception) -> ValueError:
-        problem = " ".join(str(error).split())
-        return ValueError(f"{self.path} is not valid YAML: {problem}")
+            raise ValueError(
+                f"{self.path} is not valid YAML: {to_line(str(error))}"
+            ) from error
 
     def _describe_missing(self, parts: List[str], depth: int, value: str) -> ValueError:
         line = value
         for part in reversed(parts[depth + 1 :]):
             line = "{" + part + ": " + line + "}"
+        where = f'below "{".".join(parts[:depth])}:"' if depth else "to it"
         return ValueError(
-            '{} has no key {}: add the line "{}: {}" {}'.format(
-                self.path,
-                ".".join(parts),
-                parts[depth],
-                line,
-                'below "{}:"'.format(".".join(parts[:depth])) if depth else "to it",
-            )
+            f"{self.path} has no key {'.'.join(parts)}: add the line"
+            f' "{parts[depth]}: {line}" {where}'
         )
 
     def _refuse(self, key: str, value: str) -> ValueError:
         return ValueError(
-            f"{self.path}: the value of {key} is no plain text that can be changed by itself:"
-            f" write {value} there"
+            f"{self.path}: the value of {key} cannot be changed by itself: write {value}"
+            " there"
         )
 
 
 def _differ_in_one_value(one: Any, other: Any, key: str) -> bool:
     *parents, name = key.split(".")
-    holders = []
     for content in (one, other):
         holder = content
         for parent in parents:
             holder = holder[parent]
-        holders.append(holder)
-    holders[1][name] = holders[0][name]
+        holder[name] = None
     # as text, since "not a number" does not equal itself
     return repr(one) == repr(other)

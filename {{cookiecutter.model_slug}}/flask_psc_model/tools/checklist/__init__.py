@@ -1,1 +1,1 @@
-"""The minimal checklist of a model's repository, ticked by looking."""
+"""The checklist of a model's repository: what is left to do, and where."""

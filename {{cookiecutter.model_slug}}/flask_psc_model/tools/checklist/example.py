@@ -1,13 +1,14 @@
-"""What is left of the example that the template ships."""
+"""What is left of the template's example."""
 
 import os
 from typing import Any, Iterator, Tuple
 
 from ...model.metadata import load_metadata
+from .. import to_line
 from .point import Problem
 
-#: The texts of the example's `model.yaml`, each on one line. They are about the example
-#: or stand for an answer that was not given, so that no model of a user's has them.
+#: The texts of the example's `model.yaml`, each on one line. They describe the example or
+#: are the defaults of answers, so no user's own model has them.
 TEXTS = (
     "Your Name",
     "Names the CSS colours nearest to a colour given in hexadecimal digits.",
@@ -25,10 +26,10 @@ TEXTS = (
     " and a `score` from 0 to 1.",
 )
 
-#: What the example's Python files hold, whatever the framework.
+#: A name that the example's Python files hold with every framework.
 CODE_MARK = "CSS_COLORS"
 
-#: Folders that hold no code of the model.
+#: Folders without code of the model.
 OTHER_FOLDERS = ("flask_psc_model", "node_modules", "tests")
 
 
@@ -39,9 +40,8 @@ def find_texts(folder: str) -> Iterator[Problem]:
         if not text:
             yield Problem("model.yaml, " + key, "is blank: fill it in")
         elif text in TEXTS:
-            yield Problem(
-                "model.yaml, " + key, "is still the example's: write your own"
-            )
+            what = "is still the example's: write your own"
+            yield Problem("model.yaml, " + key, what)
 
 
 def find_code(folder: str) -> Iterator[Problem]:
@@ -51,13 +51,13 @@ def find_code(folder: str) -> Iterator[Problem]:
             if CODE_MARK in file.read():
                 yield Problem(
                     os.path.relpath(path, folder),
-                    f"still has the example, by its {CODE_MARK}: put your model in its"
-                    " place",
+                    f"still has the example, by its {CODE_MARK}: replace it with your"
+                    " model",
                 )
 
 
 def list_texts(value: Any, key: str = "") -> Iterator[Tuple[str, str]]:
-    """Yield the key and the text of each text in metadata, its white space collapsed."""
+    """Yield each text in metadata with its key, the white space collapsed."""
     if isinstance(value, dict):
         items = list(value.items())
     elif isinstance(value, tuple):
@@ -67,7 +67,7 @@ def list_texts(value: Any, key: str = "") -> Iterator[Tuple[str, str]]:
     for name, item in items:
         yield from list_texts(item, f"{key}.{name}" if key else str(name))
     if isinstance(value, str):
-        yield key, " ".join(value.split())
+        yield key, to_line(value)
 
 
 def _list_python_files(folder: str) -> Iterator[str]:

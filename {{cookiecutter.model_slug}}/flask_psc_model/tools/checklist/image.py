@@ -1,4 +1,4 @@
-"""What the Dockerfile brings into the image: modules, files and pinned packages."""
+"""What the Dockerfile adds to the image: modules, files and pinned packages."""
 
 import ast
 import json
@@ -11,62 +11,57 @@ from .point import Problem
 DOCKERFILE = "Dockerfile"
 IGNORE_FILE = ".dockerignore"
 
-#: What the server reads beside the modules that it imports.
+#: What the server reads besides the modules that it imports.
 OTHER_FILES = ("entrypoint.sh", "model.yaml")
 
 
-def find_left_out(folder: str) -> Iterator[Problem]:
-    """Yield what the server needs and does not find in the image."""
+def find_uncopied(folder: str) -> Iterator[Problem]:
+    """Yield the files that the server needs and the image lacks."""
     needed = find_imported_files(folder)
     for name in OTHER_FILES:
         needed[name] = "the server"
     copied = list_copied(_read(os.path.join(folder, DOCKERFILE)))
     ignore_file = os.path.join(folder, IGNORE_FILE)
     ignored = list_ignored(_read(ignore_file)) if os.path.exists(ignore_file) else []
-    told = set()
+    found = set()
     for name, importer in sorted(needed.items()):
         top = name.split("/")[0] + ("/" if "/" in name else "")
         if not any(_matches(pattern, name) for pattern in copied):
-            problem = Problem(
-                DOCKERFILE,
-                "does not copy {}, which {} needs: add COPY {} {}".format(
-                    name, importer, top, top if top.endswith("/") else "./"
-                ),
-            )
+            to = top if top.endswith("/") else "./"
+            where = DOCKERFILE
+            what = f"does not copy {name}, which {importer} needs: add COPY {top} {to}"
         elif is_ignored(name, ignored):
-            problem = Problem(
-                IGNORE_FILE,
-                f"leaves out {name}, which {importer} needs: add !{top}",
-            )
+            where = IGNORE_FILE
+            what = f"excludes {name}, which {importer} needs: add !{top}"
         else:
             continue
-        # one line of the file does for all files of a folder
-        if (problem.where, top) not in told:
-            told.add((problem.where, top))
-            yield problem
+        # one line of the file is enough for all files of a folder
+        if (where, top) not in found:
+            found.add((where, top))
+            yield Problem(where, what)
 
 
 def list_copied(text: str) -> List[str]:
-    """Return the paths that a Dockerfile copies from the folder that it stands in."""
+    """Return the paths that a Dockerfile copies from its folder."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     joined = re.sub(r"\\[ \t]*\n", " ", "\n".join(lines))
     paths = []
     for line in joined.splitlines():
         match = re.match(r"\s*(?:COPY|ADD)\s+((?:--\S+\s+)*)(.*)", line, re.IGNORECASE)
-        # another stage's files are none of the folder
+        # files of another stage are not in the folder
         if match and "--from=" not in match.group(1):
             paths += _split(match.group(2))[:-1]
     return paths
 
 
 def list_ignored(text: str) -> List[str]:
-    """Return the patterns of a `.dockerignore`, in their order."""
+    """Return the patterns of a `.dockerignore`, in order."""
     lines = [line.strip() for line in text.splitlines()]
     return [line for line in lines if line and line[0] != "#"]
 
 
 def is_ignored(name: str, patterns: List[str]) -> bool:
-    """Tell whether a file is left out; the last pattern that matches it decides."""
+    """Return whether a file is excluded; the last pattern that matches it decides."""
     ignored = False
     for pattern in patterns:
         keeps = pattern.startswith("!")
@@ -85,8 +80,8 @@ def _split(arguments: str) -> List[str]:
 
 
 def _matches(pattern: str, name: str) -> bool:
-    """Tell whether a pattern matches a file, or a folder that it is in."""
-    # both begin at the folder, and may say so
+    """Return whether a pattern matches a file, or a folder that it is in."""
+    # a leading / or ./ means the folder of the Dockerfile
     path = os.path.normpath(pattern.strip("/")).replace(os.sep, "/")
     if path == ".":
         return True
@@ -94,7 +89,7 @@ def _matches(pattern: str, name: str) -> bool:
 
 
 def _translate(pattern: str) -> str:
-    """Turn a pattern into a regular expression: `*` ends at a slash, `**` does not."""
+    """Return a pattern as a regular expression: `*` ends at a slash, `**` does not."""
     signs = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     parts = re.split(r"(\*\*/|\*\*|\*|\?|\[[^\]]+\])", pattern)
     return "".join(
@@ -107,10 +102,10 @@ def _read(path: str) -> str:
         return file.read()
 
 
-#: Where the server begins.
+#: The modules that the server starts from.
 ROOTS = ("app.py", "gunicorn.conf.py")
 
-#: It is one whole, of which nothing is left out.
+#: It has to be in the image as a whole.
 RUNTIME = "flask_psc_model"
 
 #: A path such as `model_lib.model.MyModel`, by which `create_app` imports the model.
@@ -118,11 +113,11 @@ _DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(?:[.:][A-Za-z_]\w*)+")
 
 
 def find_imported_files(folder: str) -> Dict[str, str]:
-    """Find the files of a repository that its server imports.
+    """Return the files of a repository that its server imports.
 
     Returns:
-        The name of each file below the folder, with `/`, and of the file that imports
-        it; `ROOTS` import themselves.
+        The path of each file in the folder, with `/`, and the file that imports it;
+        `ROOTS` import themselves.
 
     Raises:
         ValueError: a file is not Python.
@@ -141,7 +136,7 @@ def find_imported_files(folder: str) -> Dict[str, str]:
 
 
 def _list_modules(folder: str, name: str) -> Iterator[List[str]]:
-    """Yield the path of each name that a file imports, modules and what is in them."""
+    """Yield the dotted path of each name that a file imports, as a list."""
     with open(os.path.join(folder, name), "rb") as file:
         try:
             tree = ast.parse(file.read())
@@ -164,13 +159,13 @@ def _list_modules(folder: str, name: str) -> Iterator[List[str]]:
 
 
 def _read_text(node: ast.AST) -> str:
-    # before Python 3.8 a text has a class of its own
+    # before Python 3.8, a string has a class of its own
     value = getattr(node, "s" if type(node).__name__ == "Str" else "value", None)
     return value if isinstance(value, str) else ""
 
 
 def _find_files(folder: str, path: List[str]) -> Iterator[str]:
-    """Yield the files of a dotted path: its packages, and its module."""
+    """Yield the files of a dotted path: its packages and its module."""
     for depth in range(1, len(path) + 1):
         stem = "/".join(path[:depth])
         for name in (stem + ".py", stem + "/__init__.py"):
@@ -195,13 +190,13 @@ def find_unpinned(folder: str) -> Iterator[Problem]:
         if name not in pinned:
             yield Problem(
                 PINNED,
-                f"has no pin of {name}, which {WANTED} asks for: pip install pip-tools &&"
-                f" pip-compile {WANTED}",
+                f"has no pin of {name}, which {WANTED} requires: run pip install pip-tools"
+                f" && pip-compile {WANTED}",
             )
 
 
 def _read_names(path: str, pattern: Pattern[str]) -> List[str]:
-    """Return the names in a file, as the package index compares them."""
+    """Return the names in a file, normalized as the package index does."""
     with open(path, encoding="utf-8") as file:
         names = pattern.findall(file.read())
     return [re.sub(r"[-_.]+", "-", name).lower() for name in names]

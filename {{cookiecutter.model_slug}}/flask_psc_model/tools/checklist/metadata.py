@@ -1,4 +1,4 @@
-"""Whether `model.yaml` follows its schema, and its figures were measured."""
+"""Whether `model.yaml` follows its schema, and its values were measured."""
 
 import json
 import os
@@ -15,13 +15,11 @@ SCHEMA = "model.schema.json"
 
 
 class CannotValidate(Exception):
-    """The package `jsonschema` is missing; the message says how to get it."""
+    """The package `jsonschema` is missing; the message says how to install it."""
 
 
 def import_jsonschema() -> Any:
-    """Return the package that validates.
-
-    It is no part of the image, so that it is imported only when it is needed.
+    """Return the package `jsonschema`, which images do not have.
 
     Raises:
         CannotValidate: it is not installed.
@@ -36,7 +34,7 @@ def import_jsonschema() -> Any:
 
 
 def find_schema_problems(folder: str) -> Iterator[Problem]:
-    """Yield where `model.yaml` does not follow the schema, or cannot be read."""
+    """Yield where `model.yaml` breaks its schema."""
     metadata = load_metadata(os.path.join(folder, "model.yaml"))
     with open(os.path.join(folder, SCHEMA), encoding="utf-8") as file:
         schema = json.load(file)
@@ -63,7 +61,7 @@ def _describe(error: Any, path: List[Any]) -> Iterator[Problem]:
         shown = "blank" if error.instance in (None, "") else repr(error.instance)
         yield _make_problem(path, "is " + shown, error.schema)
         return
-    # there is one error for each key that is missing, and none names it
+    # each missing key is an error of its own, which does not name the key
     for key in error.validator_value:
         if key not in error.instance:
             yield _make_problem(
@@ -75,7 +73,7 @@ def _make_problem(path: List[Any], problem: str, schema: Dict[str, Any]) -> Prob
     where = ".".join(map(str, path))
     return Problem(
         "model.yaml, " + where if where else "model.yaml",
-        "{}; it should be this: {}".format(problem, schema["description"]),
+        f"{problem}; it should be this: {schema['description']}",
     )
 
 
@@ -84,7 +82,7 @@ def _get_position(error: Any) -> Tuple[str, ...]:
 
 
 def _to_plain(value: Any) -> Any:
-    """Turn frozen metadata into what JSON has."""
+    """Return frozen metadata as dicts and lists."""
     if isinstance(value, dict):
         return {key: _to_plain(item) for key, item in value.items()}
     if isinstance(value, tuple):
@@ -96,7 +94,7 @@ COMMAND = "python -m flask_psc_model.cli.measure IMAGE --write"
 
 
 def find_unmeasured(folder: str) -> Iterator[Problem]:
-    """Yield what was not measured, or is less than what was."""
+    """Yield the values of `model.yaml` that no measurement covers."""
     path = os.path.join(folder, "model.yaml")
     metadata = load_metadata(path)
     try:
@@ -104,17 +102,18 @@ def find_unmeasured(folder: str) -> Iterator[Problem]:
     except FileNotFoundError:
         yield Problem(
             "model.yaml, resources and timeout",
-            "are not measured: build the image, and run " + COMMAND,
+            f"are not measured: build the image, and run {COMMAND}",
         )
         return
     except ValueError as error:
-        yield Problem(RECORD, f"is {error}: run {COMMAND}")
+        yield Problem(RECORD, f"is {error}: measure again, run {COMMAND}")
         return
     version = str(metadata.get("version"))
     if version != record.version:
         yield Problem(
             "model.yaml, version",
-            f"is {version}, and version {record.version} was measured: run {COMMAND}",
+            f"is {version}, and version {record.version} was measured: measure again,"
+            f" run {COMMAND}",
         )
     yield from _find_too_little(Limits(metadata), record)
 

@@ -1,51 +1,43 @@
 """One point of the checklist."""
 
 import os
-from typing import Callable, Iterator, List
+from typing import Callable, Iterator, List, NamedTuple
+
+from .. import to_line
 
 
-class Problem:
+class Problem(NamedTuple):
     """Why a point is open, and what closes it.
 
     Attributes:
-        where: the file, and the key in it; empty where `what` has it.
+        where: the file, and the key in it; empty if `what` names it.
         what: what is wrong there, and what to do.
     """
 
-    def __init__(self, where: str, what: str) -> None:
-        self.where = where
-        self.what = what
+    where: str
+    what: str
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}" if self.where else self.what
 
 
-class Point:
+class Point(NamedTuple):
     """A statement about a repository that should become true.
 
     Attributes:
         title: the statement.
-        doing: what looking for problems does, where that can take a while.
+        find: yields what is wrong in the folder of a repository.
+        doing: what `find` does, if it can take a while.
     """
 
-    def __init__(
-        self, title: str, find: Callable[[str], Iterator[Problem]], doing: str = ""
-    ) -> None:
-        """Make the point.
-
-        Args:
-            title: the statement.
-            find: yields what is wrong in the folder of a repository.
-            doing: what that does, where it can take a while.
-        """
-        self.title = title
-        self.doing = doing
-        self._find = find
+    title: str
+    find: Callable[[str], Iterator[Problem]]
+    doing: str = ""
 
     def list_problems(self, folder: str) -> List[Problem]:
-        """Return what is wrong in the folder of a repository; nothing ticks the point."""
+        """Return what is wrong in the folder of a repository; nothing closes the point."""
         try:
-            return list(self._find(folder))
+            return list(self.find(folder))
         except OSError as error:
             if not error.filename:
                 return [Problem("", str(error))]
@@ -54,4 +46,4 @@ class Point:
             what = "is missing: add it again" if is_missing else str(error.strerror)
             return [Problem(where, what)]
         except ValueError as error:
-            return [Problem("", " ".join(str(error).split()))]
+            return [Problem("", to_line(str(error)))]

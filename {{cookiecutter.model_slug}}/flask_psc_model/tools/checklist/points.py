@@ -1,17 +1,17 @@
-"""The points of the checklist, in the order in which they are best closed."""
+"""The points of the checklist, in the best order to close them."""
 
 from .example import find_code, find_texts
-from .image import find_left_out, find_unpinned
+from .image import find_uncopied, find_unpinned
 from .metadata import find_schema_problems, find_unmeasured
 from .point import Point
 from .suite import COMMAND, find_failures
 
 POINTS = (
     Point("model.yaml follows model.schema.json", find_schema_problems),
-    Point("model.yaml is about your model", find_texts),
-    Point("your model stands in the place of the example", find_code),
+    Point("model.yaml describes your model", find_texts),
+    Point("your model replaces the example", find_code),
     Point("every requirement is pinned", find_unpinned),
     Point("there are test cases, and they pass", find_failures, "running " + COMMAND),
-    Point("the Dockerfile copies what the code imports", find_left_out),
+    Point("the Dockerfile copies what the code imports", find_uncopied),
     Point("resources and timeout are measured", find_unmeasured),
 )

@@ -12,20 +12,20 @@ from .point import Problem
 DATA = "tests/data"
 COMMAND = "python -m unittest"
 
-#: What each folder of cases needs beside the input files.
+#: What each folder of cases needs besides the input files.
 KINDS = {
     "examples": "the expected outputs",
-    "validation-error": "the expected text of the error in message.txt",
+    "validation-error": "the expected error message in message.txt",
 }
 
-#: As many failures as a person reads at once.
+#: The number of failures to list.
 SHOWN = 5
 
 _FAILURE = re.compile(r"^(?:FAIL|ERROR): .*", re.MULTILINE)
 
 
 def find_failures(folder: str) -> Iterator[Problem]:
-    """Yield which cases are missing; where none is, run the tests and yield what fails."""
+    """Yield the missing cases; if none is missing, run the tests and yield failures."""
     missing = list(_find_missing(folder))
     yield from missing
     if not missing:
@@ -59,7 +59,7 @@ def _run_tests(folder: str) -> Iterator[Problem]:
     if len(failures) > SHOWN:
         rest = len(failures) - SHOWN
         yield Problem("tests", f"{rest} more fail (run {COMMAND})")
-    # none at all is a success before Python 3.12, and exit code 5 from then on
+    # without tests, the exit code is 0 before Python 3.12, and 5 since then
     elif "Ran 0 tests" in output and not failures:
         yield Problem("tests", f"{COMMAND} finds no tests: write some")
     elif process.returncode and not failures:

@@ -1,1 +1,1 @@
-"""The container specification as checks of an image, whatever is in it."""
+"""The container specification as checks of any image."""

@@ -1,4 +1,4 @@
-"""Comparing an output file with the one that a case expects."""
+"""The first difference between an output file and the one that a case expects."""
 
 import json
 from typing import Any, Optional
@@ -7,16 +7,15 @@ from typing import Any, Optional
 def find_difference(
     actual: bytes, expected: bytes, tolerance: float = 0.0
 ) -> Optional[str]:
-    """Compare two files, as JSON where the expected one is, else byte by byte.
+    """Return the first difference of two files in words, None if there is none.
+
+    They are compared as JSON if the expected file is JSON, else byte by byte.
 
     Args:
         actual: what the model wrote.
         expected: what the case expects.
-        tolerance: by how much a number in JSON may differ: by itself where the expected
-            number is below one, as a share of that number where it is not.
-
-    Returns:
-        The first difference in words, None where there is none.
+        tolerance: how much a number in JSON may differ: the difference itself if the
+            expected number is below 1, else its share of that number.
     """
     try:
         expected_value = _parse(expected)
@@ -43,7 +42,11 @@ def _compare_bytes(actual: bytes, expected: bytes) -> Optional[str]:
         (index for index, (one, other) in enumerate(pairs) if one != other),
         min(len(actual), len(expected)),
     )
-    return f"byte {position} differs: {actual[position : position + 20]!r}, not {expected[position : position + 20]!r} ({len(actual)} bytes, not {len(expected)})"
+    part = slice(position, position + 20)
+    return (
+        f"byte {position} differs: {actual[part]!r}, not {expected[part]!r}"
+        f" ({len(actual)} bytes, not {len(expected)})"
+    )
 
 
 def _compare(path: str, actual: Any, expected: Any, tolerance: float) -> Optional[str]:
@@ -57,7 +60,7 @@ def _compare(path: str, actual: Any, expected: Any, tolerance: float) -> Optiona
         same = type(actual) is type(expected) and actual == expected
     if same:
         return None
-    return "{} is {}, not {}".format(path or "it", _show(actual), _show(expected))
+    return f"{path or 'it'} is {_show(actual)}, not {_show(expected)}"
 
 
 def _compare_objects(
@@ -72,7 +75,7 @@ def _compare_objects(
             return difference
     for key in actual:
         if key not in expected:
-            return "{} has a key too many: {}".format(path or "it", _show(key))
+            return f"{path or 'it'} has a key too many: {_show(key)}"
     return None
 
 
@@ -85,7 +88,7 @@ def _compare_lists(
             return difference
     if len(actual) == len(expected):
         return None
-    return "{} has {} items, not {}".format(path or "it", len(actual), len(expected))
+    return f"{path or 'it'} has {len(actual)} items, not {len(expected)}"
 
 
 def _are_numbers(*values: Any) -> bool:
@@ -101,7 +104,7 @@ def _are_near(actual: float, expected: float, tolerance: float) -> bool:
     try:
         return abs(actual - expected) <= tolerance * max(1.0, abs(expected))
     except OverflowError:
-        # a whole number that no floating point number can hold
+        # an integer too large for a float
         return False
 
 

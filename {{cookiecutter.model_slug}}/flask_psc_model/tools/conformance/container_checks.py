@@ -1,26 +1,36 @@
-"""The checks of a container: its image, its end, and what it runs without."""
+"""The checks of a container: its image, how it stops, what it runs without."""
 
+import contextlib
 import errno
 import json
 import os
 import sys
 import time
-from typing import Dict, Iterator, Optional
+from concurrent.futures import Future, wait
+from typing import Any, Iterator, Optional
 
 from ...client import Client
 from ..containers.container import Container
 from ..containers.shared_folder import OPEN_FILE, write_open_file
-from .finding import Finding, Unexpected, observe
+from .check import (
+    BEST_PRACTICE,
+    CONTAINER,
+    SHUTDOWN,
+    Finding,
+    Unexpected,
+    check,
+    observe,
+)
 from .server_under_test import (
-    Background,
-    Target,
+    Inputs,
+    ServerUnderTest,
     describe,
     expect_code,
     expect_response_object,
+    start_call,
 )
 
-#: Seconds that a container without a running job may take to exit: what `docker stop`
-#: allows by default, before it kills.
+#: Seconds that an idle container may take to exit: `docker stop` kills it after 10.
 EXIT_SECONDS = 10
 
 #: Seconds that `/status` may take while a job runs.
@@ -31,28 +41,28 @@ OPEN_SECONDS = 10
 
 SHELL = ["/bin/sh", "-c"]
 
-#: What a pipe of Linux holds before a writer has to wait; see pipe(7).
+#: Bytes that a pipe of Linux holds before a write blocks; see pipe(7).
 PIPE_BYTES = 65536
 
 
 class HeldFile:
-    """A named pipe in the place of a file: who reads it waits until it is released.
+    """A named pipe in place of a file: a read blocks until it is released.
 
-    So a run of a model that takes no time at all lasts as long as a check needs it.
-
-    Attributes:
-        path: of the file.
-        data: what is read, once it is released.
+    So the run of even the fastest model lasts as long as a check needs it.
     """
 
     def __init__(self, path: str, data: bytes) -> None:
-        """Put the pipe in the place of the file.
+        """Replace the file with a pipe.
+
+        Args:
+            path: of the file.
+            data: what a read returns after the release.
 
         Raises:
             OSError: the file system has no pipes.
         """
-        self.path = path
-        self.data = data
+        self._path = path
+        self._data = data
         self._writer: Optional[int] = None
         if os.path.lexists(path):
             os.remove(path)
@@ -60,10 +70,10 @@ class HeldFile:
         os.chmod(path, OPEN_FILE)
 
     def is_read(self) -> bool:
-        """Tell whether somebody has opened the file, and waits."""
+        """Return whether a reader has opened the file, and waits."""
         if self._writer is None:
             try:
-                self._writer = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
+                self._writer = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)
             except OSError as error:
                 # there is no reader
                 if error.errno != errno.ENXIO:
@@ -71,21 +81,27 @@ class HeldFile:
         return self._writer is not None
 
     def release(self) -> None:
-        """Let the reader read; who opens the path from now on finds a usual file."""
+        """Let the reader read, and put a regular file in place of the pipe."""
         if self._writer is None:
-            # for both directions, it opens without a reader
-            self._writer = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
-        write_open_file(self.path, self.data)
-        try:
-            os.write(self._writer, self.data[:PIPE_BYTES])
-        except BrokenPipeError:
-            pass  # the reader has gone
+            # opening it for both directions needs no reader
+            self._writer = os.open(self._path, os.O_RDWR | os.O_NONBLOCK)
+        write_open_file(self._path, self._data)
+        # the reader may be gone
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._writer, self._data[:PIPE_BYTES])
         os.close(self._writer)
 
 
-def check_exec_form(target: Target) -> Iterator[Finding]:
-    """Look at how the image says what to start."""
-    config = _container(target).image_config
+@check(
+    "exec-form",
+    CONTAINER,
+    "the image's CMD is in exec form",
+    needs_container=True,
+    is_recommendation=True,
+)
+def check_exec_form(server: ServerUnderTest) -> Iterator[Finding]:
+    """Check the form of the image's command."""
+    config = _container(server).image_config
     command = (config.get("Entrypoint") or []) + (config.get("Cmd") or [])
     yield Finding(
         "",
@@ -95,94 +111,133 @@ def check_exec_form(target: Target) -> Iterator[Finding]:
     )
 
 
-def check_user(target: Target) -> Iterator[Finding]:
-    """Look at the user of the image."""
-    user = _container(target).image_config.get("User") or "root"
+@check("non-root", BEST_PRACTICE, "the image's user is not root", needs_container=True)
+def check_user(server: ServerUnderTest) -> Iterator[Finding]:
+    """Check the user of the image."""
+    user = _container(server).image_config.get("User") or "root"
     name = user.split(":")[0]
     yield Finding("", "a USER other than root", user, name not in ("root", "0"))
 
 
-def check_shutdown(target: Target) -> Iterator[Finding]:
-    """Ask the server to shut down, and wait for it."""
+@check(
+    "shutdown",
+    SHUTDOWN,
+    "/shutdown answers 202 and the container exits with 0",
+    needs_container=True,
+)
+def check_shutdown(server: ServerUnderTest) -> Iterator[Finding]:
+    """Shut the server down over HTTP, and wait for it."""
     try:
-        answer = target.client.post("/shutdown")
+        response = server.client.post("/shutdown")
     except OSError as error:
-        came = f"the connection was dropped: {error}"
-        yield Finding("answer", "202", came, False, is_advice=True)
+        got = f"the connection was dropped: {error}"
+        yield Finding("response", "202", got, False, is_recommendation=True)
     else:
 
         def look() -> str:
-            expect_code(answer, 202)
-            return expect_response_object(answer)
+            expect_code(response, 202)
+            return expect_response_object(response)
 
-        yield observe("answer", "202 and the response object", look)
-    yield _observe_exit(target, "exit")
-
-
-def check_sigterm(target: Target) -> Iterator[Finding]:
-    """Stop the container as an engine does."""
-    _container(target).send_signal("SIGTERM")
-    yield _observe_exit(target, "")
+        yield observe("response", "202 and the response object", look)
+    yield _observe_exit(server, "exit")
 
 
-def check_one_job(target: Target) -> Iterator[Finding]:
-    """Run the first example case."""
+@check(
+    "sigterm",
+    BEST_PRACTICE,
+    "the container exits with 0 on SIGTERM",
+    options=(),
+    needs_container=True,
+)
+def check_sigterm(server: ServerUnderTest) -> Iterator[Finding]:
+    """Stop the container as `docker stop` does."""
+    _container(server).send_signal("SIGTERM")
+    yield _observe_exit(server, "")
 
+
+@check(
+    "read-only",
+    BEST_PRACTICE,
+    "a job runs with a read-only root and a writable /tmp",
+    options=("--read-only", "--tmpfs", "/tmp"),
+    needs_container=True,
+)
+def check_read_only(server: ServerUnderTest) -> Iterator[Finding]:
+    """Run an example case without a writable root."""
+    yield _observe_job(server)
+
+
+@check(
+    "no-shared-memory",
+    BEST_PRACTICE,
+    "a job runs without shared memory (--ipc=none)",
+    options=("--ipc", "none"),
+    needs_container=True,
+)
+def check_no_shared_memory(server: ServerUnderTest) -> Iterator[Finding]:
+    """Run an example case without shared memory."""
+    yield _observe_job(server)
+
+
+def _observe_job(server: ServerUnderTest) -> Finding:
     def look() -> str:
-        target.run_case(target.data.examples[0])
+        server.run_case(server.data.examples[0])
         return "the same"
 
-    yield observe("", "200 for an example case, and its outputs", look)
+    return observe("", "200 for an example case, and its outputs", look)
 
 
-def check_status_during_run(target: Target) -> Iterator[Finding]:
-    """Ask for the status while a job runs."""
+@check(
+    "status-during-run", BEST_PRACTICE, "/status answers while a job runs", options=()
+)
+def check_status_during_run(server: ServerUnderTest) -> Iterator[Finding]:
+    """Poll `/status` while a job runs."""
     expected = f"200 within {PROMPT_SECONDS} s"
     if not sys.platform.startswith("linux"):
-        # a pipe does not reach into the virtual machine of an engine
+        # a pipe does not work across the border of an engine's virtual machine
         yield Finding("", expected, "a run can be held up on Linux only", None)
         return
-    inputs = min((case.inputs for case in target.data.examples), key=_measure)
-    if not _measure(inputs):
-        yield Finding("", expected, "no input of an example holds anything", None)
+    inputs = min((case.inputs for case in server.data.examples), key=_count_bytes)
+    if not _count_bytes(inputs):
+        yield Finding("", expected, "every input of the examples is empty", None)
         return
-    job = target.folder.make_job(inputs)
+    job = server.folder.make_job(inputs)
     name, data = next((name, data) for name, data in inputs.items() if data)
     file = HeldFile(os.path.join(job.input_folder, name), data)
-    run = Background(job.run, target.client)
+    run = start_call(job.run, server.client)
     try:
         if _wait_until_read(file, run):
-            yield observe("", expected, _ask_for_status, target)
+            yield observe("", expected, _get_status, server)
         else:
-            came = "a run could not be held up"
-            if not run.is_running():
-                came += f", it ended with {describe(run.join())}"
-            yield Finding("", expected, came, None)
+            got = "a run could not be held up"
+            if run.done():
+                got += f", it ended with {describe(run.result())}"
+            yield Finding("", expected, got, None)
     finally:
         file.release()
-        run.wait()
+        wait([run])
 
 
-def _measure(inputs: Dict[str, Optional[bytes]]) -> int:
+def _count_bytes(inputs: Inputs) -> int:
     return sum(len(data) for data in inputs.values() if data)
 
 
-def _ask_for_status(target: Target) -> str:
-    return expect_code(Client(target.client.url, PROMPT_SECONDS).get("/status"), 200)
+def _get_status(server: ServerUnderTest) -> str:
+    return expect_code(Client(server.client.url, PROMPT_SECONDS).get("/status"), 200)
 
 
-def _wait_until_read(file: HeldFile, run: Background) -> bool:
+def _wait_until_read(file: HeldFile, run: "Future[Any]") -> bool:
     deadline = time.monotonic() + OPEN_SECONDS
-    while run.is_running() and time.monotonic() < deadline:
+    while not run.done() and time.monotonic() < deadline:
         if file.is_read():
             return True
         time.sleep(0.01)
     return False
 
 
-def _observe_exit(target: Target, subject: str) -> Finding:
+def _observe_exit(server: ServerUnderTest, subject: str) -> Finding:
     def look() -> str:
-        code = _container(target).wait(EXIT_SECONDS)
+        code = _container(server).wait(EXIT_SECONDS)
         if code is None:
             raise Unexpected(f"it still runs after {EXIT_SECONDS} s")
         if code != 0:
@@ -192,6 +247,6 @@ def _observe_exit(target: Target, subject: str) -> Finding:
     return observe(subject, f"exit code 0 within {EXIT_SECONDS} s", look)
 
 
-def _container(target: Target) -> Container:
-    assert target.container
-    return target.container
+def _container(server: ServerUnderTest) -> Container:
+    assert server.container
+    return server.container

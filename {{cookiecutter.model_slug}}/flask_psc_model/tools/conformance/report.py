@@ -3,95 +3,110 @@
 import json
 import os
 import sys
-from typing import Any, Dict, List
+from typing import Any, Dict, List, NamedTuple
 from xml.etree import ElementTree
 
 import click
 
-from .checks import Check
-from .finding import Finding
+from .. import to_line
+from .check import Check, Finding
 
 PASSED = "passed"
 FAILED = "failed"
-ADVICE = "advice"
-LEFT_OUT = "left out"
+RECOMMENDATION = "recommendation"
+SKIPPED = "skipped"
 
 #: In the order of the summary.
-VERDICTS = (PASSED, FAILED, ADVICE, LEFT_OUT)
+VERDICTS = (PASSED, FAILED, RECOMMENDATION, SKIPPED)
 
 
-class Result:
+class Result(NamedTuple):
     """What one check found about one thing.
 
     Attributes:
-        name: of the check and of what it looked at.
+        check: its name.
+        subject: what it looked at; empty where the name of the check is enough.
+        verdict: `PASSED`; `FAILED` if it breaks the specification; `RECOMMENDATION` if
+            the specification does not require it; `SKIPPED` if it could not be checked.
         section: of the specification.
         docs: where the check is explained.
         expected: in words.
-        came: in words.
-        verdict: `PASSED`; `FAILED` where the specification is not kept; `ADVICE` where
-            only our standards are not; `LEFT_OUT` where it could not be found out.
+        got: in words.
         seconds: that it took.
-        log: what the container wrote meanwhile, where it is not passed.
+        log: what the container wrote meanwhile, unless it passed.
     """
 
-    def __init__(
-        self, check: Check, finding: Finding, seconds: float = 0.0, log: str = ""
-    ) -> None:
-        self.name = "/".join(filter(None, (check.name, finding.subject)))
-        self.check = check.name
-        self.subject = finding.subject
-        self.section = check.section
-        self.docs = check.docs
-        self.expected = _to_line(finding.expected)
-        self.came = _to_line(finding.came)
-        self.verdict = _judge(check, finding)
-        self.seconds = seconds
-        self.log = log
+    check: str
+    subject: str
+    verdict: str
+    section: str
+    docs: str
+    expected: str
+    got: str
+    seconds: float
+    log: str
 
-    def to_dict(self) -> Dict[str, Any]:
-        """Return the result for the JSON output."""
-        return {
-            "check": self.check,
-            "subject": self.subject,
-            "verdict": self.verdict,
-            "section": self.section,
-            "docs": self.docs,
-            "expected": self.expected,
-            "came": self.came,
-            "seconds": round(self.seconds, 3),
-            "log": self.log,
-        }
+    @property
+    def name(self) -> str:
+        """The name of the check, and of what it looked at."""
+        return "/".join(filter(None, (self.check, self.subject)))
+
+
+def make_result(
+    check: Check, finding: Finding, seconds: float = 0.0, log: str = ""
+) -> Result:
+    """Return the result of a finding.
+
+    Args:
+        check: that found it.
+        finding: what was found.
+        seconds: that it took.
+        log: what the container wrote meanwhile.
+    """
+    return Result(
+        check.name,
+        finding.subject,
+        _judge(check, finding),
+        check.section,
+        check.docs,
+        to_line(finding.expected),
+        to_line(finding.got),
+        seconds,
+        log,
+    )
 
 
 def _judge(check: Check, finding: Finding) -> str:
     if finding.passed is None:
-        return LEFT_OUT
+        return SKIPPED
     if finding.passed:
         return PASSED
-    return ADVICE if check.is_advice or finding.is_advice else FAILED
+    is_recommendation = check.is_recommendation or finding.is_recommendation
+    return RECOMMENDATION if is_recommendation else FAILED
 
 
-def _to_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-LABELS = {PASSED: "ok", FAILED: "FAIL", ADVICE: "advice", LEFT_OUT: "left out"}
-COLOURS = {PASSED: "green", FAILED: "red", ADVICE: "yellow", LEFT_OUT: "cyan"}
+LABELS = {
+    PASSED: "ok",
+    FAILED: "FAIL",
+    RECOMMENDATION: "recommendation",
+    SKIPPED: "skipped",
+}
+COLOURS = {PASSED: "green", FAILED: "red", RECOMMENDATION: "yellow", SKIPPED: "cyan"}
 WIDTH = max(len(label) for label in LABELS.values())
 
-#: Characters of what came that are shown.
-LENGTHS = {PASSED: 80, FAILED: 500, ADVICE: 500, LEFT_OUT: 500}
+#: The longest text of what a check got that a line shows.
+LONGEST_PASSED = 80
+LONGEST = 500
 
 CLEAR_LINE = "\r\x1b[K"
 
 
 class Report:
-    """Shows results as they come, and keeps them.
+    """Shows results as they come in, and keeps them.
 
     Attributes:
         subject: the image or the URL that is checked.
-        results: in the order in which they came.
+        results: in the order in which they came in.
     """
 
     def __init__(self, subject: str, keep_output_clear: bool = False) -> None:
@@ -107,29 +122,31 @@ class Report:
         self._is_live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     def announce(self, text: str) -> None:
-        """Say what is done now, and takes a while."""
-        self._write("{:{}}  {}".format("...", WIDTH, text), to_error=True)
+        """Show what is being done, where that takes a while."""
+        self._write_row("...", text, to_error=True)
 
     def begin(self, text: str) -> None:
-        """Say what is checked now, on a terminal, until there is a result."""
+        """Show on a terminal what is being checked, until there is a result."""
         if self._is_live:
             click.echo(CLEAR_LINE + text, err=True, nl=False)
 
     def add(self, result: Result) -> None:
-        """Take a result and show it."""
+        """Add a result and show it."""
         self.results.append(result)
-        label = "{:{}}".format(LABELS[result.verdict], WIDTH)
-        came = _shorten(result.came, LENGTHS[result.verdict])
-        if result.verdict != LEFT_OUT:
-            came = f"expected {result.expected}; came {came}"
+        longest = LONGEST_PASSED if result.verdict == PASSED else LONGEST
+        text = _shorten(result.got, longest)
+        if result.verdict != SKIPPED:
+            text = f"expected {result.expected}, got {text}"
+        label = f"{LABELS[result.verdict]:{WIDTH}}"
         self._write(
-            f"{click.style(label, fg=COLOURS[result.verdict])}  {result.name}: {came} [{result.docs}]"
+            click.style(label, fg=COLOURS[result.verdict])
+            + f"  {result.name}: {text} [{result.docs}]"
         )
         for line in result.log.splitlines():
-            self._write("{:{}}  | {}".format("", WIDTH, line))
+            self._write_row("", "| " + line)
 
     def warn(self, text: str) -> None:
-        """Show what went wrong beside the checks."""
+        """Show a problem that is not the image's."""
         self._write("warning: " + text, to_error=True)
 
     def count(self, verdict: str) -> int:
@@ -137,13 +154,15 @@ class Report:
         return sum(result.verdict == verdict for result in self.results)
 
     def has_failed(self) -> bool:
-        """Tell whether the specification is not kept."""
+        """Return whether the image breaks the specification."""
         return self.count(FAILED) > 0
 
     def conclude(self) -> None:
         """Show how many results of each kind there are."""
         counts = [f"{self.count(verdict)} {verdict}" for verdict in VERDICTS]
-        self._write("{}: {}".format(self.subject, ", ".join(counts)))
+        if self.count(RECOMMENDATION) != 1:
+            counts[VERDICTS.index(RECOMMENDATION)] += "s"
+        self._write(f"{self.subject}: {', '.join(counts)}")
 
     def to_json(self) -> str:
         """Return the report as JSON."""
@@ -151,14 +170,20 @@ class Report:
             "subject": self.subject,
             "passed": not self.has_failed(),
             "counts": {verdict: self.count(verdict) for verdict in VERDICTS},
-            "results": [result.to_dict() for result in self.results],
+            "results": [
+                dict(result._asdict(), seconds=round(result.seconds, 3))
+                for result in self.results
+            ],
         }
         return json.dumps(content, indent=2)
+
+    def _write_row(self, label: str, text: str, to_error: bool = False) -> None:
+        self._write(f"{label:{WIDTH}}  {text}", to_error)
 
     def _write(self, line: str, to_error: bool = False) -> None:
         if self._is_live:
             click.echo(CLEAR_LINE, err=True, nl=False)
-        # None leaves it to click: colours on a terminal only
+        # None lets click decide: colours on a terminal only
         colour = False if os.environ.get("NO_COLOR") else None
         click.echo(line, err=to_error or self._to_error, color=colour)
 
@@ -173,21 +198,23 @@ _CONTROLS = {code: None for code in range(32) if chr(code) not in "\t\n\r"}
 def write_junit(report: Report, path: str) -> None:
     """Write a report as JUnit XML.
 
-    Advice and what was left out are "skipped": JUnit knows nothing else that is shown
-    and is no failure.
+    Recommendations are "skipped" there, too: JUnit has nothing else that is shown and is
+    no failure.
 
     Raises:
         OSError: the file cannot be written.
     """
     results = report.results
-    others = sum(result.verdict not in (PASSED, FAILED) for result in results)
-    suite = ElementTree.Element(
+    skipped = sum(result.verdict not in (PASSED, FAILED) for result in results)
+    suites = ElementTree.Element("testsuites")
+    suite = ElementTree.SubElement(
+        suites,
         "testsuite",
         name=f"check_container {report.subject}",
         tests=str(len(results)),
         failures=str(report.count(FAILED)),
         errors="0",
-        skipped=str(others),
+        skipped=str(skipped),
         time=f"{sum(result.seconds for result in results):.3f}",
     )
     for result in results:
@@ -198,18 +225,18 @@ def write_junit(report: Report, path: str) -> None:
             name=result.name,
             time=f"{result.seconds:.3f}",
         )
-        text = f"expected {result.expected}; came {result.came} [{result.docs}]"
         if result.verdict != PASSED:
             tag = "failure" if result.verdict == FAILED else "skipped"
-            message = _clean(f"{result.verdict}: {text}")
+            message = _clean(
+                f"{result.verdict}: expected {result.expected}, got {result.got}"
+                f" [{result.docs}]"
+            )
             ElementTree.SubElement(case, tag, message=message)
         if result.log:
             ElementTree.SubElement(case, "system-out").text = _clean(result.log)
-    suites = ElementTree.Element("testsuites")
-    suites.append(suite)
     ElementTree.ElementTree(suites).write(path, "utf-8", xml_declaration=True)
 
 
 def _clean(text: str) -> str:
-    # XML has no way to write control characters, nor half of a surrogate pair
+    # XML can hold neither control characters nor half of a surrogate pair
     return text.translate(_CONTROLS).encode("utf-8", "replace").decode("utf-8")

@@ -1,61 +1,40 @@
-"""Making the checks: which containers they need, and what comes of them."""
+"""Runs the checks in the containers that they need, and reports what they find."""
 
 import time
 from typing import Iterable, Iterator, Optional, Sequence, Tuple
 
-from ...client import Answer, Client
+from ...client import Client, Response
 from ...model.spec import Limits
 from ..containers.container import (
-    ANSWER_SECONDS,
+    RESPONSE_SECONDS,
     Container,
     ContainerExited,
-    NoAnswer,
+    NoResponse,
     NotListening,
     ServerUnreachable,
 )
 from ..containers.engine import MOUNT_POINT, Engine, EngineError
 from ..containers.shared_folder import SharedFolder
-from .checks import COMMAND, PORT, STATUS_CHECK, Check
-from .finding import Finding
-from .report import Report, Result
-from .server_under_test import ModelCases, Target, describe
+from .check import Check, Finding
+from .checks import COMMAND, PORT, STATUS_CHECK
+from .report import Report, make_result
+from .server_under_test import ModelCases, ServerUnderTest, describe
 
 #: Lets a server under another user into the folder of the jobs.
 PASSABLE_FOLDER = 0o711
 
-#: Seconds that a container may take to exit once its server has dropped a connection.
+#: Seconds that a container may take to exit after its server has dropped a connection.
 EXIT_SECONDS = 1
 
 #: Lines of a container's log that are shown with a failure.
 LOG_LINES = 20
 
-#: Which check fails when a server cannot be reached.
-START_CHECKS = {ContainerExited: COMMAND, NotListening: PORT, NoAnswer: STATUS_CHECK}
+#: The check that fails if a server cannot be reached.
+START_CHECKS = {ContainerExited: COMMAND, NotListening: PORT, NoResponse: STATUS_CHECK}
 
 
-class LogTail:
-    """Reads the newest lines of a container's log, each of them once."""
-
-    def __init__(self, container: Optional[Container]) -> None:
-        """Choose the container; None has no log."""
-        self._container = container
-        self._shown = 0
-
-    def read_new(self) -> str:
-        """Return what is new since the last time: the last `LOG_LINES` lines of it."""
-        if self._container is None:
-            return ""
-        try:
-            log = self._container.read_log()
-        except EngineError:
-            return ""  # one that could not be made has no log
-        new = log[self._shown :]
-        self._shown = len(log)
-        return "\n".join(new.splitlines()[-LOG_LINES:])
-
-
-class Inspection:
-    """Makes checks and reports what they find."""
+class CheckRunner:
+    """Runs checks and reports what they find."""
 
     def __init__(
         self,
@@ -68,10 +47,10 @@ class Inspection:
         """Choose what is checked.
 
         Args:
-            checks: to make; what keeps them from being made is reported, too.
+            checks: to run; what prevents them is reported, too.
             data: the cases.
             limits: of `model.yaml`.
-            report: takes every result as it comes.
+            report: shows each result.
             tolerance: of numbers in outputs.
         """
         self._checks = checks
@@ -80,33 +59,31 @@ class Inspection:
         self._report = report
         self._tolerance = tolerance
 
-    def inspect_server(self, url: str) -> None:
-        """Check a server of this machine that runs already, and leave it running.
+    def check_server(self, url: str) -> None:
+        """Check a server that is already running on this machine; leave it running.
 
         Raises:
             ServerUnreachable: it does not answer.
-            ValueError: that is no URL.
+            ValueError: that is not a URL.
         """
-        client = Client(url, self._limits.run_timeout + ANSWER_SECONDS)
+        client = Client(url, self._limits.run_timeout + RESPONSE_SECONDS)
         checks = [check for check in self._checks if not check.needs_container]
-        log = LogTail(None)
         folder = SharedFolder(mode=PASSABLE_FOLDER)
         try:
-            finding = self._ask_for_status(client)
-            self._add(STATUS_CHECK, finding, log)
+            finding = self._poll_status(client)
+            self._add(STATUS_CHECK, finding)
             if finding.passed:
-                target = self._make_target(client, folder)
-                self._make(checks, target, log)
+                self._run(checks, self._make_server(client, folder))
             else:
-                self._leave_out(checks, STATUS_CHECK)
+                self._skip(checks, STATUS_CHECK)
         finally:
             self._remove(folder)
 
-    def inspect_image(self, engine: Engine, image: str) -> None:
+    def check_image(self, engine: Engine, image: str) -> None:
         """Check an image in containers that are removed at the end.
 
         Raises:
-            EngineError: the engine does not do what it should, or has no such image.
+            EngineError: the engine fails, or has no such image.
         """
         folder = SharedFolder(
             MOUNT_POINT, lambda path: engine.remove_folder(path, image)
@@ -115,142 +92,137 @@ class Inspection:
         alone = [check for check in self._checks if check.options is not None]
         try:
             container = Container(engine, image, self._limits, folder.path)
-            obstacle = self._inspect_together(together, container, folder)
+            obstacle = self._check_in(container, folder, together)
             if obstacle:
-                self._leave_out(together + alone, obstacle)
+                self._skip(together + alone, obstacle)
                 return
             for check in alone:
                 options = check.options or ()
                 container = Container(engine, image, self._limits, folder.path, options)
-                self._inspect_alone(check, container, folder)
+                self._check_in(container, folder, [check], alone=True)
         finally:
             self._remove(folder)
 
-    def _inspect_together(
-        self, checks: Sequence[Check], container: Container, folder: SharedFolder
+    def _check_in(
+        self,
+        container: Container,
+        folder: SharedFolder,
+        checks: Sequence[Check],
+        alone: bool = False,
     ) -> Optional[Check]:
-        """Make checks in one container, and return the one that keeps it from serving."""
-        log = LogTail(container)
+        """Run checks in one container; return the check that keeps it from serving.
+
+        Args:
+            container: to start, and to remove at the end.
+            folder: holds the files of the jobs.
+            checks: to run.
+            alone: the only check fails if the container does not serve.
+        """
         try:
             for check, finding in self._start(container):
-                self._add(check, finding, log)
+                if alone and not finding.passed:
+                    check = checks[0]
+                    finding = finding._replace(expected="a server that is ready")
+                if not alone or not finding.passed:
+                    self._add(check, finding, container)
                 if not finding.passed:
                     return check
-            target = self._make_target(container.client, folder, container)
-            self._make(checks, target, log)
+            server = self._make_server(container.client, folder, container)
+            self._run(checks, server)
             return None
         finally:
             container.remove()
 
-    def _inspect_alone(
-        self, check: Check, container: Container, folder: SharedFolder
-    ) -> None:
-        log = LogTail(container)
-        try:
-            for _, finding in self._start(container):
-                if not finding.passed:
-                    finding.expected = "a server that is ready"
-                    self._add(check, finding, log)
-                    return
-            target = self._make_target(container.client, folder, container)
-            self._make([check], target, log)
-        finally:
-            container.remove()
-
     def _start(self, container: Container) -> Iterator[Tuple[Check, Finding]]:
-        """Start a container; yield what that shows, up to what is wrong."""
-        self._report.announce(
-            "starting a container: {}".format(" ".join(container.options))
-        )
+        """Start a container; yield what that shows, up to the first problem."""
+        self._report.announce(f"starting a container: {' '.join(container.options)}")
         failed: Optional[Check] = None
         try:
             container.start()
             started = time.monotonic()
-            answer = container.get_status()
+            response = container.get_status()
         except ServerUnreachable as error:
-            failed, came = START_CHECKS[type(error)], str(error)
+            failed, got = START_CHECKS[type(error)], str(error)
         else:
-            came = _describe_status(answer, time.monotonic() - started)
-            if answer.status_code != 200:
+            got = _describe_status(response, time.monotonic() - started)
+            if response.status_code != 200:
                 failed = STATUS_CHECK
         for check, expected, usual in (
             (COMMAND, "a container that runs without a command", "it runs"),
-            (PORT, f"an answer on port {container.port}", "an answer"),
-            (STATUS_CHECK, self._expected_status(), came),
+            (PORT, f"a response on port {container.port}", "a response"),
+            (STATUS_CHECK, self._expected_status(), got),
         ):
-            is_good = check is not failed
-            yield check, Finding("", expected, usual if is_good else came, is_good)
-            if not is_good:
+            if check is failed:
+                yield check, Finding("", expected, got, False)
                 return
+            yield check, Finding("", expected, usual, True)
 
-    def _ask_for_status(self, client: Client) -> Finding:
+    def _poll_status(self, client: Client) -> Finding:
         started = time.monotonic()
         try:
-            answer = Client(client.url, self._limits.status_timeout).get("/status")
+            response = Client(client.url, self._limits.status_timeout).get("/status")
         except OSError as error:
             raise ServerUnreachable(
-                "no answer from {}: {}; is the server running there?".format(
-                    client.url, getattr(error, "reason", error)
-                )
+                f"no answer from {client.url}: {error}; is the server running there?"
             ) from error
-        came = _describe_status(answer, time.monotonic() - started)
-        return Finding("", self._expected_status(), came, answer.status_code == 200)
+        got = _describe_status(response, time.monotonic() - started)
+        return Finding("", self._expected_status(), got, response.status_code == 200)
 
     def _expected_status(self) -> str:
         return f"200 within {self._limits.status_timeout:g} s"
 
-    def _make_target(
+    def _make_server(
         self,
         client: Client,
         folder: SharedFolder,
         container: Optional[Container] = None,
-    ) -> Target:
-        return Target(
+    ) -> ServerUnderTest:
+        return ServerUnderTest(
             client, self._data, folder, self._limits, self._tolerance, container
         )
 
-    def _make(self, checks: Iterable[Check], target: Target, log: LogTail) -> None:
+    def _run(self, checks: Iterable[Check], server: ServerUnderTest) -> None:
         remaining = [check for check in checks if check.find]
         while remaining:
             check = remaining.pop(0)
-            if not self._make_one(check, target, log):
-                self._leave_out(remaining, check)
+            if not self._run_one(check, server):
+                self._skip(remaining, check)
                 return
 
-    def _make_one(self, check: Check, target: Target, log: LogTail) -> bool:
-        """Make a check; return whether the server can still be checked after it."""
+    def _run_one(self, check: Check, server: ServerUnderTest) -> bool:
+        """Run a check; return whether the server can still be checked afterwards."""
         assert check.find
         started = time.monotonic()
         self._report.begin(check.name)
-        for finding in check.find(target):
-            died = finding.is_silent and self._explain_silence(finding, target)
-            self._add(check, finding, log, time.monotonic() - started)
-            if died:
+        for finding in check.find(server):
+            exit = _find_exit(server) if finding.is_silent else ""
+            if exit:
+                finding = finding._replace(got=f"{finding.got}; {exit}")
+            seconds = time.monotonic() - started
+            self._add(check, finding, server.container, seconds)
+            if exit:
                 return False
             started = time.monotonic()
         return True
 
-    def _explain_silence(self, finding: Finding, target: Target) -> bool:
-        """Say why a server does not answer, if its container has exited."""
-        if target.container is None or target.container.wait(EXIT_SECONDS) is None:
-            return False
-        finding.came += "; " + target.container.describe_exit()
-        return True
-
     def _add(
-        self, check: Check, finding: Finding, log: LogTail, seconds: float = 0.0
+        self,
+        check: Check,
+        finding: Finding,
+        container: Optional[Container] = None,
+        seconds: float = 0.0,
     ) -> None:
-        # what keeps the chosen checks from being made is told, chosen or not
+        # what prevents the chosen checks is reported, chosen or not
         if check in self._checks or not finding.passed:
-            text = log.read_new() if finding.passed is False else ""
-            self._report.add(Result(check, finding, seconds, text))
+            log = _read_log(container) if container and finding.passed is False else ""
+            self._report.add(make_result(check, finding, seconds, log))
 
-    def _leave_out(self, checks: Iterable[Check], obstacle: Check) -> None:
+    def _skip(self, checks: Iterable[Check], obstacle: Check) -> None:
         reason = f"not checked, since {obstacle.name} failed"
         for check in checks:
             if check.find:
                 finding = Finding("", check.summary, reason, None)
-                self._report.add(Result(check, finding))
+                self._report.add(make_result(check, finding))
 
     def _remove(self, folder: SharedFolder) -> None:
         try:
@@ -259,5 +231,21 @@ class Inspection:
             self._report.warn(str(error))
 
 
-def _describe_status(answer: Answer, seconds: float) -> str:
-    return f"{describe(answer)} (after {seconds:.1f} s)"
+def _read_log(container: Container) -> str:
+    """Return the last lines of what the container has written since the last call."""
+    try:
+        log = container.read_new_log()
+    except EngineError:
+        return ""  # a container that could not be made has no log
+    return "\n".join(log.splitlines()[-LOG_LINES:])
+
+
+def _find_exit(server: ServerUnderTest) -> str:
+    """Describe how the container of a silent server has exited, if it has."""
+    if server.container is None or server.container.wait(EXIT_SECONDS) is None:
+        return ""
+    return server.container.describe_exit()
+
+
+def _describe_status(response: Response, seconds: float) -> str:
+    return f"{describe(response)} (after {seconds:.1f} s)"

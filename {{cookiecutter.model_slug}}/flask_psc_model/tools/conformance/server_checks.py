@@ -1,25 +1,26 @@
 """The checks of a running server over HTTP."""
 
 import os
+from concurrent.futures import wait
 from typing import Any, Dict, Iterator, Tuple
 
-from ...client import Answer, Client
-from ..containers.container import ANSWER_SECONDS
+from ...client import Client, Response
+from ..containers.container import RESPONSE_SECONDS
 from ..containers.shared_folder import write_open_file
-from .finding import Finding, Unexpected, observe
+from .check import BEST_PRACTICE, RESPONSE, RUN, Finding, Unexpected, check, observe
 from .server_under_test import (
-    Background,
     ExampleCase,
     RefusalCase,
-    Target,
+    ServerUnderTest,
     expect_code,
     expect_response_object,
+    start_call,
 )
 
 JSON = "application/json"
 TEXT = b"cats and dogs"
 
-#: Bodies that are no job, whatever the model.
+#: Bodies that are no job for any model.
 BROKEN_BODIES = (
     ("no body", b""),
     ("no JSON", TEXT),
@@ -29,7 +30,7 @@ BROKEN_BODIES = (
     ("another object", b'{"cat": "dog"}'),
 )
 
-#: What is changed in a good job, so that it is none; None takes a key away.
+#: Changes that make a valid job invalid; None removes a key.
 BROKEN_KEYS: Tuple[Tuple[str, Dict[str, Any]], ...] = (
     ("no input", {"input": None}),
     ("no output", {"output": None}),
@@ -37,13 +38,13 @@ BROKEN_KEYS: Tuple[Tuple[str, Dict[str, Any]], ...] = (
     ("a list as output", {"output": []}),
 )
 
-#: The specification reserves the type for future use.
+#: Recommendations only: the specification reserves the type for future use.
 BROKEN_TYPES: Tuple[Tuple[str, Dict[str, Any]], ...] = (
     ("no type", {"type": None}),
     ("another type", {"type": "video"}),
 )
 
-#: The content types of a body that is not JSON; curl sends the second by itself.
+#: Content types of a body that is not JSON; the second is curl's default.
 MEDIA_TYPES = ("text/plain", "application/x-www-form-urlencoded")
 
 NO_SUCH_ROUTE = "/no-such-route"
@@ -53,85 +54,90 @@ STALE = b"This file is older than the job."
 PARALLEL_JOBS = 4
 
 
-def check_examples(target: Target) -> Iterator[Finding]:
+@check("examples", RUN, "every example case gives its expected outputs")
+def check_examples(server: ServerUnderTest) -> Iterator[Finding]:
     """Run every example case."""
 
     def look(case: ExampleCase) -> str:
-        target.compare(target.run_case(case), case.outputs)
+        server.compare(server.run_case(case), case.outputs)
         return "the same"
 
-    for case in target.data.examples:
-        expected = "200, and {} as in the case".format(", ".join(case.outputs))
+    for case in server.data.examples:
+        expected = f"200, and {', '.join(case.outputs)} as in the case"
         yield observe(case.name, expected, look, case)
 
 
-def check_refusals(target: Target) -> Iterator[Finding]:
+@check("validation-errors", RUN, "every validation-error case gets 422 and its message")
+def check_refusals(server: ServerUnderTest) -> Iterator[Finding]:
     """Run every case that the model should refuse."""
 
     def look(case: RefusalCase) -> str:
-        came = expect_code(target.folder.make_job(case.inputs).run(target.client), 422)
-        if case.message.lower() not in came.lower():
-            raise Unexpected(came)
-        return came
+        job = server.folder.make_job(case.inputs)
+        got = expect_code(job.run(server.client), 422)
+        if case.message.lower() not in got.lower():
+            raise Unexpected(got)
+        return got
 
-    for case in target.data.refusals:
+    for case in server.data.refusals:
         yield observe(case.name, f"422, and {case.message!r}", look, case)
-    if not target.data.refusals:
+    if not server.data.refusals:
         yield Finding("", "422 for each case", "there is no such case", None)
 
 
-def check_malformed_jobs(target: Target) -> Iterator[Finding]:
-    """Send bodies that are no job."""
-    job = target.folder.make_job(target.data.examples[0].inputs)
+@check("malformed-jobs", RUN, "a malformed job gets 400")
+def check_malformed_jobs(server: ServerUnderTest) -> Iterator[Finding]:
+    """Send bodies that are no valid job."""
+    job = server.folder.make_job(server.data.examples[0].inputs)
 
     def look(body: Any) -> str:
-        if isinstance(body, bytes):
-            answer = target.client.post("/run", data=body, content_type=JSON)
-        else:
+        if not isinstance(body, bytes):
             content = dict(job.body, **body)
             kept = {key: value for key, value in content.items() if value is not None}
-            answer = target.client.post("/run", json=kept)
-        return expect_code(answer, 400)
+            return expect_code(server.client.post("/run", json=kept), 400)
+        return expect_code(server.client.post("/run", body, content_type=JSON), 400)
 
     for subject, body in BROKEN_BODIES + BROKEN_KEYS:
         yield observe(subject, "400", look, body)
     for subject, body in BROKEN_TYPES:
-        yield observe(subject, "400", look, body, is_advice=True)
+        yield observe(subject, "400", look, body, is_recommendation=True)
 
 
-def check_media_type(target: Target) -> Iterator[Finding]:
-    """Send a body that neither is JSON nor claims to be."""
+@check("media-type", RUN, "a body that is not JSON gets 415")
+def check_media_type(server: ServerUnderTest) -> Iterator[Finding]:
+    """Send a body that is not JSON, under content types that do not claim it."""
 
     def look(media_type: str) -> str:
-        answer = target.client.post("/run", data=TEXT, content_type=media_type)
-        return expect_code(answer, 415)
+        response = server.client.post("/run", TEXT, content_type=media_type)
+        return expect_code(response, 415)
 
     for media_type in MEDIA_TYPES:
         yield observe(media_type, "415", look, media_type)
 
 
-def check_missing_input(target: Target) -> Iterator[Finding]:
-    """Send jobs whose input is not there."""
+@check("missing-input", RUN, "a job with a missing input gets 400")
+def check_missing_input(server: ServerUnderTest) -> Iterator[Finding]:
+    """Send jobs whose input is missing."""
 
     def look(**changes: str) -> str:
-        body = dict(target.folder.make_job({}).body, **changes)
-        return expect_code(target.client.post("/run", json=body), 400)
+        body = dict(server.folder.make_job({}).body, **changes)
+        return expect_code(server.client.post("/run", json=body), 400)
 
-    nowhere = target.folder.server_path + "/nowhere"
+    nowhere = server.folder.server_path + "/nowhere"
     yield observe("no folder", "400", lambda: look(input=nowhere))
     yield observe("no file", "400", look)
 
 
-def check_response_object(target: Target) -> Iterator[Finding]:
-    """Look at the body of every kind of answer."""
-    client = target.client
+@check("response-object", RESPONSE, "every route answers with the response object")
+def check_response_object(server: ServerUnderTest) -> Iterator[Finding]:
+    """Check the body of every kind of response."""
+    client = server.client
 
-    def run(inputs: Dict[str, Any]) -> Answer:
-        return target.folder.make_job(inputs).run(client)
+    def run(inputs: Dict[str, Any]) -> Response:
+        return server.folder.make_job(inputs).run(client)
 
     requests = [
         ("GET /status", lambda: client.get("/status")),
-        ("POST /run", lambda: run(target.data.examples[0].inputs)),
+        ("POST /run", lambda: run(server.data.examples[0].inputs)),
         ("POST /run without input", lambda: run({})),
         ("POST /run of text", lambda: client.post("/run", TEXT, content_type=JSON)),
         (
@@ -139,8 +145,8 @@ def check_response_object(target: Target) -> Iterator[Finding]:
             lambda: client.post("/run", TEXT, content_type="text/plain"),
         ),
     ]
-    if target.data.refusals:
-        inputs = target.data.refusals[0].inputs
+    if server.data.refusals:
+        inputs = server.data.refusals[0].inputs
         requests.append(("POST /run refused", lambda: run(inputs)))
     requests += [
         ("GET /run", lambda: client.get("/run")),
@@ -155,52 +161,54 @@ def check_response_object(target: Target) -> Iterator[Finding]:
         )
 
 
-def check_fresh_output(target: Target) -> Iterator[Finding]:
-    """Run a job where the files of an earlier one are in the way."""
-    case = target.data.examples[0]
-    job = target.folder.make_job(case.inputs)
+@check("fresh-output", RUN, "an old file is never taken for a job's output")
+def check_fresh_output(server: ServerUnderTest) -> Iterator[Finding]:
+    """Run a job in a folder that holds an earlier job's outputs."""
+    case = server.data.examples[0]
+    job = server.folder.make_job(case.inputs)
     for name in case.outputs:
         write_open_file(os.path.join(job.output_folder, name), STALE)
 
     def look() -> str:
-        for name, content in target.run_job(job, case.outputs).items():
+        for name, content in server.run_job(job, case.outputs).items():
             if STALE in content:
                 raise Unexpected(f"200, but {name} is the old file")
         return "the same"
 
-    yield observe("", "200, and new files in the place of old ones", look)
+    yield observe("", "200, and new files in place of the old ones", look)
 
 
-def check_same_job_twice(target: Target) -> Iterator[Finding]:
-    """Run one job two times."""
-    case = target.data.examples[0]
-    job = target.folder.make_job(case.inputs)
+@check("same-job-twice", RUN, "the same job runs twice, with the same outputs")
+def check_same_job_twice(server: ServerUnderTest) -> Iterator[Finding]:
+    """Run one job twice."""
+    case = server.data.examples[0]
+    job = server.folder.make_job(case.inputs)
 
     def look() -> str:
-        first = target.run_job(job, case.outputs)
+        first = server.run_job(job, case.outputs)
         for name in case.outputs:
             job.remove_output(name)
-        target.compare(target.run_job(job, case.outputs), first)
+        server.compare(server.run_job(job, case.outputs), first)
         return "the same"
 
     yield observe("", "200 each time, and the same outputs", look)
 
 
-def check_parallel_jobs(target: Target) -> Iterator[Finding]:
+@check("parallel-jobs", BEST_PRACTICE, "jobs sent at the same time all run")
+def check_parallel_jobs(server: ServerUnderTest) -> Iterator[Finding]:
     """Send several jobs at the same time."""
-    examples = target.data.examples
+    examples = server.data.examples[:PARALLEL_JOBS]
     cases = [examples[number % len(examples)] for number in range(PARALLEL_JOBS)]
-    # they may well be run one after the other
-    seconds = PARALLEL_JOBS * target.limits.run_timeout + ANSWER_SECONDS
-    client = Client(target.client.url, seconds)
+    # the server may run them one after the other
+    seconds = PARALLEL_JOBS * server.limits.run_timeout + RESPONSE_SECONDS
+    client = Client(server.client.url, seconds)
 
     def look() -> str:
-        alone = {case.name: target.run_case(case) for case in set(cases)}
-        runs = [(case, Background(target.run_case, case, client)) for case in cases]
-        for _, run in runs:
-            run.wait()
-        for case, run in runs:
-            target.compare(run.join(), alone[case.name])
+        alone = {case.name: server.run_case(case) for case in examples}
+        runs = [start_call(server.run_case, case, client) for case in cases]
+        wait(runs)
+        for case, run in zip(cases, runs):
+            server.compare(run.result(), alone[case.name])
         return "the same"
 
     expected = f"200 for {PARALLEL_JOBS} jobs at once, each with its outputs"

@@ -1,18 +1,21 @@
-"""What is checked: a running server, and the cases that it has to pass."""
+"""The server under test, and the cases that it has to pass."""
 
 import os
 import threading
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from concurrent.futures import Future
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional
 
-from ...client import Answer, Client
+from ...client import Client, Response
 from ...model.cases import MESSAGE_FILENAME, Case, check_filenames, list_cases
 from ...model.metadata import Metadata
 from ...model.spec import Limits
 from ..containers.container import Container
 from ..containers.shared_folder import SharedFolder, SharedJob
+from .check import Unexpected
 from .comparison import find_difference
-from .finding import Unexpected
 
+#: The content of each input file by its name, None where the case has no such file.
+Inputs = Dict[str, Optional[bytes]]
 #: The content of each output file by its name.
 Outputs = Dict[str, bytes]
 
@@ -20,39 +23,35 @@ EXAMPLES = "examples"
 REFUSALS = "validation-error"
 
 
-class ExampleCase:
+class ExampleCase(NamedTuple):
     """A case that should run.
 
     Attributes:
         name: of the case.
-        inputs: the content of each input file by its name.
-        outputs: the expected content of each output file by its name.
+        inputs: the content of each input file.
+        outputs: the expected content of each output file.
     """
 
-    def __init__(self, case: Case, metadata: Metadata) -> None:
-        self.name = case.name
-        self.inputs = case.read_inputs(list(metadata.inputs))
-        self.outputs = {name: case.read_expected(name) for name in metadata.outputs}
+    name: str
+    inputs: Inputs
+    outputs: Outputs
 
 
-class RefusalCase:
+class RefusalCase(NamedTuple):
     """A case that the model should refuse.
 
     Attributes:
         name: of the case.
-        inputs: the content of each input file by its name.
-        message: the text that the answer has to contain.
+        inputs: the content of each input file.
+        message: the text that the response has to contain.
     """
 
-    def __init__(self, case: Case, metadata: Metadata) -> None:
-        self.name = case.name
-        self.inputs = case.read_inputs(list(metadata.inputs))
-        self.message = case.read_expected(MESSAGE_FILENAME).decode("utf-8").strip()
-        if not self.message:
-            raise ValueError(f"the {MESSAGE_FILENAME} of {case.folder} is blank")
+    name: str
+    inputs: Inputs
+    message: str
 
 
-class ModelCases:
+class ModelCases(NamedTuple):
     """The cases of a model.
 
     Attributes:
@@ -60,7 +59,11 @@ class ModelCases:
         refusals: the cases that the model should refuse; there may be none.
     """
 
-    def __init__(self, folder: str, metadata: Metadata) -> None:
+    examples: List[ExampleCase]
+    refusals: List[RefusalCase]
+
+    @classmethod
+    def read(cls, folder: str, metadata: Metadata) -> "ModelCases":
         """Read the cases.
 
         Args:
@@ -68,26 +71,48 @@ class ModelCases:
             metadata: names the input and output files.
 
         Raises:
-            OSError: a folder or a file is not there.
-            ValueError: the files cannot be told apart, or there is no case.
+            OSError: a folder or a file is missing.
+            ValueError: two files have the same name without their extension, or there
+                is no case.
         """
         for key in ("inputs", "outputs"):
             if not metadata.get(key):
                 raise ValueError(f"model.yaml names no {key}")
-        names = list(metadata.inputs) + list(metadata.outputs)
-        check_filenames(names, MESSAGE_FILENAME)
+        inputs, outputs = list(metadata.inputs), list(metadata.outputs)
+        check_filenames(inputs + outputs, MESSAGE_FILENAME)
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"there is no data folder {folder}")
-        examples = os.path.join(folder, EXAMPLES)
-        refusals = os.path.join(folder, REFUSALS)
-        self.examples = [ExampleCase(each, metadata) for each in _list_cases(examples)]
-        self.refusals = [RefusalCase(each, metadata) for each in _list_cases(refusals)]
-        if not self.examples:
-            raise ValueError(f"there is no case in {examples}")
+        examples = [
+            ExampleCase(
+                case.name,
+                case.read_inputs(inputs),
+                {name: case.read_expected(name) for name in outputs},
+            )
+            for case in _list_cases(folder, EXAMPLES)
+        ]
+        if not examples:
+            raise ValueError(f"there is no case in {os.path.join(folder, EXAMPLES)}")
+        refusals = [
+            RefusalCase(case.name, case.read_inputs(inputs), _read_message(case))
+            for case in _list_cases(folder, REFUSALS)
+        ]
+        return cls(examples, refusals)
 
 
-class Target:
-    """A running server, and what is needed to check it.
+def _list_cases(folder: str, kind: str) -> List[Case]:
+    path = os.path.join(folder, kind)
+    return list_cases(path) if os.path.isdir(path) else []
+
+
+def _read_message(case: Case) -> str:
+    message = case.read_expected(MESSAGE_FILENAME).decode("utf-8").strip()
+    if not message:
+        raise ValueError(f"the {MESSAGE_FILENAME} of {case.folder} is blank")
+    return message
+
+
+class ServerUnderTest(NamedTuple):
+    """A running server, and what it takes to check it.
 
     Attributes:
         client: sends it requests.
@@ -98,21 +123,12 @@ class Target:
         container: of the server, None where only its URL is known.
     """
 
-    def __init__(
-        self,
-        client: Client,
-        data: ModelCases,
-        folder: SharedFolder,
-        limits: Limits,
-        tolerance: float = 0.0,
-        container: Optional[Container] = None,
-    ) -> None:
-        self.client = client
-        self.data = data
-        self.folder = folder
-        self.limits = limits
-        self.tolerance = tolerance
-        self.container = container
+    client: Client
+    data: ModelCases
+    folder: SharedFolder
+    limits: Limits
+    tolerance: float = 0.0
+    container: Optional[Container] = None
 
     def run_job(
         self, job: SharedJob, names: Iterable[str], client: Optional[Client] = None
@@ -120,12 +136,12 @@ class Target:
         """Run a job and return its outputs.
 
         Args:
-            job: its input files are there.
+            job: whose input files have been written.
             names: of the output files.
-            client: another than that of the target.
+            client: sends the job in place of the server's own.
 
         Raises:
-            Unexpected: the answer is not 200, or an output cannot be read.
+            Unexpected: the status is not 200, or an output cannot be read.
             OSError: the server did not answer.
         """
         expect_code(job.run(client or self.client), 200)
@@ -141,7 +157,7 @@ class Target:
         """Run an example case in folders of its own, and return its outputs.
 
         Raises:
-            Unexpected: the answer is not 200, or an output cannot be read.
+            Unexpected: the status is not 200, or an output cannot be read.
             OSError: the server did not answer.
         """
         return self.run_job(self.folder.make_job(case.inputs), case.outputs, client)
@@ -158,92 +174,64 @@ class Target:
                 raise Unexpected(f"200, but in {name} {difference}")
 
 
-class Background:
-    """A call in a thread of its own."""
+def start_call(function: Callable[..., Any], *args: Any) -> "Future[Any]":
+    """Call a function in a thread of its own, and return the future of the call."""
+    future: "Future[Any]" = Future()
 
-    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
-        """Start the call."""
-        self._outcome: Dict[str, Any] = {}
-        self._call = lambda: function(*args)
-        # whoever interrupts this process need not wait for it
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def is_running(self) -> bool:
-        """Tell whether it has not ended yet."""
-        return self._thread.is_alive()
-
-    def wait(self) -> None:
-        """Wait for the end, whatever it is."""
-        self._thread.join()
-
-    def join(self) -> Any:
-        """Wait for the end, and return or raise what the call did."""
-        self.wait()
-        if "error" in self._outcome:
-            raise self._outcome["error"]
-        return self._outcome["value"]
-
-    def _run(self) -> None:
+    def run() -> None:
         try:
-            self._outcome["value"] = self._call()
+            future.set_result(function(*args))
         except Exception as error:
-            self._outcome["error"] = error
+            future.set_exception(error)
+
+    # an executor's thread would keep this process from ending at an interrupt
+    threading.Thread(target=run, daemon=True).start()
+    return future
 
 
-def describe(answer: Answer) -> str:
-    """Say what a server answered."""
+def describe(response: Response) -> str:
+    """Describe a response in words."""
     try:
-        return f"{answer.status_code}: {answer.message}"
+        return f"{response.status_code}: {response.message}"
     except ValueError:
-        return f"{answer.status_code}: {answer.data[:80]!r}"
+        return f"{response.status_code}: {response.data[:80]!r}"
 
 
-def expect_code(answer: Answer, status_code: int) -> str:
-    """Check the status of an answer.
-
-    Returns:
-        What the server answered.
+def expect_code(response: Response, status_code: int) -> str:
+    """Check the status of a response, and describe it.
 
     Raises:
         Unexpected: it is another status.
     """
-    if answer.status_code != status_code:
-        raise Unexpected(describe(answer))
-    return describe(answer)
+    if response.status_code != status_code:
+        raise Unexpected(describe(response))
+    return describe(response)
 
 
-def expect_response_object(answer: Answer) -> str:
-    """Check that the body of an answer is the specification's response object.
-
-    Returns:
-        What the server answered.
+def expect_response_object(response: Response) -> str:
+    """Check that a body is the specification's response object, and describe it.
 
     Raises:
         Unexpected: it is not.
     """
-    problem = _find_fault(answer)
+    problem = _find_fault(response)
     if problem:
-        raise Unexpected(f"{answer.status_code}, and {problem}")
-    return describe(answer)
+        raise Unexpected(f"{response.status_code}, and {problem}")
+    return describe(response)
 
 
-def _find_fault(answer: Answer) -> str:
-    content_type = answer.content_type.split(";")[0].strip().lower()
+def _find_fault(response: Response) -> str:
+    content_type = response.content_type.split(";")[0].strip().lower()
     if content_type != "application/json":
-        return f"the content type {answer.content_type!r}"
-    content = answer.get_json()
+        return f"the content type {response.content_type!r}"
+    content = response.get_json()
     if not isinstance(content, dict):
-        return f"a body that is not a JSON object: {answer.data[:80]!r}"
+        return f"a body that is not a JSON object: {response.data[:80]!r}"
     code = content.get("statusCode")
-    if code != answer.status_code or isinstance(code, bool):
+    if code != response.status_code or isinstance(code, bool):
         return f'"statusCode" is {code!r}'
     for key in ("status", "message"):
         text = content.get(key)
         if not isinstance(text, str) or not text.strip():
             return f'"{key}" is {text!r}, not a text'
     return ""
-
-
-def _list_cases(folder: str) -> List[Case]:
-    return list_cases(folder) if os.path.isdir(folder) else []

@@ -1,4 +1,4 @@
-"""Containers of an image, started as the platform starts them."""
+"""A container of an image, started as the platform starts it."""
 
 import json
 import os
@@ -7,19 +7,17 @@ import time
 import uuid
 from typing import Any, Dict, List, Optional, Sequence
 
-from ...client import Answer, Client
+from ...client import Client, Response
 from ...model.spec import Limits
 from .engine import MOUNT_POINT, Engine, EngineError
 
-#: Seconds that an answer may take beyond the model's own time.
-ANSWER_SECONDS = 10
+#: Seconds that a response may take beyond the model's own time.
+RESPONSE_SECONDS = 10
 
 #: The server's port in a container: the first that is not the image's own.
 PORTS = (9180, 9181)
 
 POLL_SECONDS = 0.1
-
-_PORT_VARIABLE = "PSC_MODEL_PORT={}"
 
 
 class ServerUnreachable(Exception):
@@ -31,26 +29,26 @@ class ContainerExited(ServerUnreachable):
 
 
 class NotListening(ServerUnreachable):
-    """Nothing listens on the port that the container was told."""
+    """Nothing listens on the port of PSC_MODEL_PORT."""
 
 
-class NoAnswer(ServerUnreachable):
-    """The server takes the request, and does not answer it in time."""
+class NoResponse(ServerUnreachable):
+    """The server accepts the request, and does not answer it in time."""
 
 
 class Container:
     """A context manager: a container of an image, removed at the end.
 
-    It is started with no command, with the memory, the processors and the GPUs of
-    `model.yaml`, and with `PSC_MODEL_PORT` set to a port that is not the image's own.
-    That port is published on a free port of 127.0.0.1.
+    It runs without a command, with the memory, the CPUs and the GPUs of `model.yaml`,
+    and with `PSC_MODEL_PORT` set to a port that is not the image's own. That port is
+    published on a free port of 127.0.0.1.
 
     Attributes:
         name: of the container.
         image_config: the image's `Cmd`, `Entrypoint`, `Env`, `User` and the like.
         options: those of `docker run`, without `--detach` and `--name`.
-        port: that the server has to listen on in the container.
-        client: sends the server requests, once the container runs.
+        port: that the server should listen on in the container.
+        client: sends requests to the server, once the container runs.
     """
 
     def __init__(
@@ -66,13 +64,13 @@ class Container:
         Args:
             engine: runs it.
             image: its image.
-            limits: of `model.yaml`; processors that this machine does not have are
-                not asked for, since an engine refuses to start then.
-            folder: of this machine, found at `MOUNT_POINT` in the container.
+            limits: of `model.yaml`; no more CPUs than this machine has, since an
+                engine refuses to start with more.
+            folder: of this machine, mounted at `MOUNT_POINT` in the container.
             options: more options of `docker run`, such as `--read-only`.
 
         Raises:
-            EngineError: there is no such image here.
+            EngineError: this machine has no such image.
         """
         self.engine = engine
         self.image = image
@@ -81,13 +79,14 @@ class Container:
         self.image_config = dict(engine.inspect_image(image)["Config"])
         self.port = choose_port(self.image_config)
         self.options = self._limit_resources()
-        self.options += ["--env", _PORT_VARIABLE.format(self.port)]
+        self.options += ["--env", f"PSC_MODEL_PORT={self.port}"]
         self.options += ["--publish", f"127.0.0.1::{self.port}"]
         if folder:
-            # SELinux lets a container see what is labelled as shared
+            # with z, SELinux lets the container use the folder
             self.options += ["--volume", f"{folder}:{MOUNT_POINT}:z"]
         self.options += options
         self.client = Client(f"http://127.0.0.1:{self.port}")
+        self._log_length = 0
 
     def __enter__(self) -> "Container":
         try:
@@ -105,7 +104,7 @@ class Container:
 
         Raises:
             ContainerExited: the engine could not start it.
-            EngineError: the container is gone.
+            EngineError: the container no longer exists.
         """
         command = ["run", "--detach", "--name", self.name]
         try:
@@ -114,20 +113,17 @@ class Container:
             raise ContainerExited(str(error)) from error
         ports = self.inspect()["NetworkSettings"].get("Ports") or {}
         bindings = ports.get(f"{self.port}/tcp")
-        # one that has exited at once has no port any more
+        # a container that has exited already has no port
         if bindings:
-            url = "http://127.0.0.1:{}".format(bindings[0]["HostPort"])
-            self.client = Client(url, self.limits.run_timeout + ANSWER_SECONDS)
+            url = f"http://127.0.0.1:{bindings[0]['HostPort']}"
+            self.client = Client(url, self.limits.run_timeout + RESPONSE_SECONDS)
 
-    def get_status(self) -> Answer:
-        """Wait until the server listens, at most `timeout.status`, and ask for its status.
-
-        Returns:
-            The answer to the first `GET /status` that got one.
+    def get_status(self) -> Response:
+        """Poll `/status` until the server answers, at most `timeout.status`.
 
         Raises:
-            ServerUnreachable: there is none within `timeout.status`.
-            EngineError: the container is gone.
+            ServerUnreachable: it does not answer within `timeout.status`.
+            EngineError: the container no longer exists.
         """
         deadline = time.monotonic() + self.limits.status_timeout
         while True:
@@ -144,34 +140,31 @@ class Container:
             time.sleep(POLL_SECONDS)
 
     def inspect(self) -> Dict[str, Any]:
-        """Return what the engine knows about the container, as `docker inspect` does.
+        """Return what `docker inspect` reports about the container.
 
         Raises:
-            EngineError: it is gone.
+            EngineError: the container no longer exists.
         """
         return dict(json.loads(self.engine.call("container", "inspect", self.name))[0])
 
     def get_exit_code(self) -> Optional[int]:
-        """Return the exit code of the container, None while it runs."""
+        """Return the exit code, or None while the container runs."""
         state = self.inspect()["State"]
         return None if state["Running"] else int(state["ExitCode"])
 
     def describe_exit(self) -> str:
-        """Say how the container has exited; nothing while it runs."""
+        """Describe how the container has exited; empty while it runs."""
         state = self.inspect()["State"]
         if state["Running"]:
             return ""
         reason = ", out of memory" if state.get("OOMKilled") else ""
-        return "the container exited with code {}{}".format(state["ExitCode"], reason)
+        return f"the container exited with code {state['ExitCode']}{reason}"
 
     def wait(self, seconds: float) -> Optional[int]:
-        """Wait until the container has exited, and return its exit code.
+        """Wait for the container to exit; return its exit code, or None if it still runs.
 
         Args:
             seconds: to wait at most.
-
-        Returns:
-            The exit code, None where it still runs.
         """
         deadline = time.monotonic() + seconds
         while True:
@@ -185,27 +178,34 @@ class Container:
         self.engine.call("kill", "--signal", name, self.name)
 
     def read_log(self) -> str:
-        """Return what the container has written to its two outputs so far."""
+        """Return what the container has written to standard output and error so far."""
         return self.engine.call("logs", self.name, merge=True)
 
+    def read_new_log(self) -> str:
+        """Return what the container has written since the last call."""
+        log = self.read_log()
+        new = log[self._log_length :]
+        self._log_length = len(log)
+        return new
+
     def remove(self) -> None:
-        """Remove the container, whatever its state; its anonymous volumes too."""
+        """Remove the container in any state, with its anonymous volumes."""
         try:
             self.engine.call("rm", "--force", "--volumes", self.name)
         except EngineError:
-            # Docker 20 calls it an error where there is none
+            # to Docker 20, removing a container that does not exist is an error
             if self.name in self.engine.call(
-                "ps", "--all", "--filter", "name=" + self.name
+                "ps", "--all", "--filter", f"name={self.name}"
             ):
                 raise
 
     def _describe_silence(self, error: OSError) -> ServerUnreachable:
         within = f"within {self.limits.status_timeout:g} s"
-        if isinstance(getattr(error, "reason", error), socket.timeout):
-            return NoAnswer("no answer " + within)
+        if isinstance(error, socket.timeout):
+            return NoResponse("no answer " + within)
         return NotListening(
-            f"nothing listens on port {self.port} {within}; the server should take it from the variable"
-            " PSC_MODEL_PORT, and listen on 0.0.0.0"
+            f"nothing listens on port {self.port} {within}; read the port from the"
+            " variable PSC_MODEL_PORT, and listen on 0.0.0.0"
         )
 
     def _limit_resources(self) -> List[str]:
@@ -221,11 +221,10 @@ class Container:
 
 
 def choose_port(image_config: Dict[str, Any]) -> int:
-    """Choose a port for the server that is not the one that its image names.
+    """Return a port for the server that is not the one that its image sets.
 
     Args:
         image_config: with the variables of the image as `Env`.
     """
     variables = image_config.get("Env") or []
-    free = [port for port in PORTS if _PORT_VARIABLE.format(port) not in variables]
-    return free[0]
+    return next(port for port in PORTS if f"PSC_MODEL_PORT={port}" not in variables)

@@ -1,4 +1,4 @@
-"""A container engine on this machine, by its command."""
+"""The container engine of this machine, called by its command."""
 
 import contextlib
 import json
@@ -6,39 +6,41 @@ import os
 import subprocess
 from typing import Any, Dict, Optional, Sequence, Tuple
 
-#: Where a container finds the folder that it shares with this machine.
+from .. import to_line
+
+#: The folder in a container that it shares with this machine.
 MOUNT_POINT = "/data"
 
-#: Seconds that one command of an engine may take; none here waits for a model.
+#: Seconds that one command may take; no command here waits for a model.
 COMMAND_SECONDS = 60
 
 
 class EngineError(Exception):
-    """An engine did not do what it was asked to do; the message is one line."""
+    """A command of the engine failed; the message is one line."""
 
 
 class Engine:
-    """A container engine on this machine, by its command.
+    """The container engine of this machine, called by its command.
 
     Attributes:
-        command: `docker`, `podman`, or the path of one.
+        command: `docker`, `podman`, or a path to either.
     """
 
     def __init__(self, command: str = "docker") -> None:
         self.command = command
 
     def call(self, *arguments: str, merge: bool = False) -> str:
-        """Run a command of the engine and return what it wrote to standard output.
+        """Run a command and return its standard output.
 
         Args:
             arguments: such as `"image", "inspect", "my-image"`.
-            merge: return what it wrote to standard error, too.
+            merge: include standard error.
 
         Raises:
             EngineError: it failed, or took longer than `COMMAND_SECONDS`.
         """
-        # in a session of its own, so that Ctrl-C ends this process only, which then
-        # removes what a command has just started
+        # in a session of its own: Ctrl-C ends this process only, which then removes
+        # what the command has started
         try:
             process = subprocess.Popen(
                 (self.command,) + arguments,
@@ -51,25 +53,20 @@ class Engine:
             )
         except OSError as error:
             raise EngineError(
-                f"{self.command} cannot be run: {error.strerror}; install it, or name another engine with"
-                " --engine"
+                f"{self.command} cannot be run: {error.strerror}; install it, or name"
+                " another engine with --engine"
             ) from error
         output, errors = self._finish(process, arguments)
         if process.returncode:
-            raise EngineError(
-                "{} {}: {}".format(
-                    self.command,
-                    arguments[0],
-                    _to_line(errors or output) or f"exit code {process.returncode}",
-                )
-            )
+            problem = to_line(errors or output) or f"exit code {process.returncode}"
+            raise EngineError(f"{self.command} {arguments[0]}: {problem}")
         return output
 
     def check(self) -> None:
-        """Check that the engine is there and answers.
+        """Check that the engine is installed and running.
 
         Raises:
-            EngineError: it does not.
+            EngineError: it is not.
         """
         try:
             self.call("info")
@@ -79,34 +76,34 @@ class Engine:
             ) from error
 
     def inspect_image(self, image: str) -> Dict[str, Any]:
-        """Return what the engine knows about an image, as `docker image inspect` does.
+        """Return what `docker image inspect` reports about an image; never pull it.
 
         Raises:
-            EngineError: there is no such image here; none is pulled.
+            EngineError: this machine has no such image.
         """
         try:
             output = self.call("image", "inspect", image)
         except EngineError as error:
             raise EngineError(
-                f"there is no image {image} here: build it with `{self.command} build -t {image} .`, or pull"
-                f" it ({error})"
+                f"there is no image {image} here: build it with `{self.command} build"
+                f" -t {image} .`, or pull it ({error})"
             ) from error
         return dict(json.loads(output)[0])
 
     def remove_folder(self, folder: str, image: str) -> None:
-        """Remove a folder with files that belong to users of a container, if possible.
+        """Remove a folder with files of a container's users, if possible.
 
-        A user of this machine may not remove them, but root in a container may.
+        Root in a container may remove what a user of this machine may not.
 
         Args:
             folder: its path on this machine.
-            image: may have the command `rm`.
+            image: runs `rm`, if it has it.
         """
         parent, name = os.path.split(folder)
         command = ["run", "--rm", "--user", "0", "--entrypoint", "rm"]
         command += ["--volume", f"{parent}:{MOUNT_POINT}:z"]
         with contextlib.suppress(EngineError):
-            self.call(*command + [image, "-rf", MOUNT_POINT + "/" + name])
+            self.call(*command + [image, "-rf", f"{MOUNT_POINT}/{name}"])
 
     def _finish(
         self, process: "subprocess.Popen[str]", arguments: Sequence[str]
@@ -120,10 +117,6 @@ class Engine:
                 f"{self.command} {arguments[0]} did not end within {COMMAND_SECONDS} s"
             ) from None
         except BaseException:
-            # what a command has done that was cut off would not be known
+            # let the command end, so that what it has started can be removed
             process.communicate(timeout=COMMAND_SECONDS)
             raise
-
-
-def _to_line(text: str) -> str:
-    return " ".join(text.split())

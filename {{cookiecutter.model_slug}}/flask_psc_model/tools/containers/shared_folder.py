@@ -1,15 +1,16 @@
-"""A temporary folder that this process and a server under another user share."""
+"""A temporary folder that is shared with a server under another user."""
 
+import contextlib
 import os
 import shutil
 import stat
 import tempfile
 from typing import Any, Callable, Dict, Optional
 
-from ...client import Answer, Client
+from ...client import Client, Response
 
-#: A server may run under any user id, so anyone may write to the folder. Nobody else on
-#: this machine gets that far, since the folder around it is closed.
+#: A server may run under any user id, so anyone may write to the folder. Others on this
+#: machine cannot reach it, since its parent folder is closed to them.
 OPEN_FOLDER = 0o777
 OPEN_FILE = 0o666
 CLOSED_FOLDER = 0o700
@@ -21,7 +22,6 @@ class SharedFolder:
     Attributes:
         path: on this machine.
         server_path: the same folder as the server sees it.
-        mode: of the folder around it.
     """
 
     def __init__(
@@ -33,11 +33,10 @@ class SharedFolder:
         """Make the folder.
 
         Args:
-            server_path: where the server finds it; under the same path by default.
-            remove_others: removes a folder with files of other users, which this one
-                may not.
-            mode: of the folder around it; a server that runs outside of a container
-                under another user has to pass it.
+            server_path: its path for the server; by default the one on this machine.
+            remove_others: removes a folder with files of other users.
+            mode: of its parent folder, through which a server under another user has
+                to pass if it does not run in a container.
 
         Raises:
             OSError: it cannot be made.
@@ -60,8 +59,8 @@ class SharedFolder:
         """Write the files of a new job.
 
         Args:
-            inputs: the content of each input file by its name; a file of content None
-                is left out.
+            inputs: the content of each input file by its name; a file whose content
+                is None is not written.
         """
         self._count += 1
         name = str(self._count)
@@ -70,10 +69,10 @@ class SharedFolder:
         return job
 
     def remove(self) -> None:
-        """Remove the folder and all that is in it.
+        """Remove the folder with everything in it.
 
         Raises:
-            OSError: files of another user are left.
+            OSError: files of another user remain.
         """
         shutil.rmtree(self._home, ignore_errors=True)
         if self._remove_others and os.path.exists(self.path):
@@ -81,7 +80,8 @@ class SharedFolder:
             shutil.rmtree(self._home, ignore_errors=True)
         if os.path.exists(self._home):
             raise OSError(
-                f"{self._home} holds files of another user: remove it with `sudo rm -r {self._home}`"
+                f"{self._home} holds files of another user: remove it with"
+                f" `sudo rm -r {self._home}`"
             )
 
 
@@ -91,7 +91,7 @@ class SharedJob:
     Attributes:
         input_folder: on this machine.
         output_folder: on this machine.
-        body: the job configuration object, with the paths that the server sees.
+        body: the job configuration object, with the paths of the server.
     """
 
     def __init__(self, path: str, server_path: str) -> None:
@@ -106,13 +106,13 @@ class SharedJob:
             _make_open_folder(folder)
 
     def write_inputs(self, inputs: Dict[str, Optional[bytes]]) -> None:
-        """Write input files, but those of content None."""
+        """Write input files, except those whose content is None."""
         for name, data in inputs.items():
             if data is not None:
                 write_open_file(os.path.join(self.input_folder, name), data)
 
-    def run(self, client: Client) -> Answer:
-        """Send the job to a server and return what it answers.
+    def run(self, client: Client) -> Response:
+        """Send the job to a server and return the response.
 
         Raises:
             OSError: the server does not answer.
@@ -123,30 +123,28 @@ class SharedJob:
         """Return the content of an output file.
 
         Raises:
-            OSError: it is not there, cannot be read, or is not a regular file.
+            OSError: it is missing, cannot be read, or is not a regular file.
         """
         path = os.path.join(self.output_folder, name)
         if not os.path.lexists(path):
             raise FileNotFoundError(f"{name} was not written")
-        # a link would be followed on this machine, not in the server's file system
+        # this machine would follow a link in its own file system
         if not stat.S_ISREG(os.lstat(path).st_mode):
             raise OSError(f"{name} is not a regular file")
         try:
             with open(path, "rb") as file:
                 return file.read()
         except PermissionError as error:
-            raise OSError(f"{name} is readable for the server's user only") from error
+            raise OSError(f"{name} can be read by the server's user only") from error
 
     def remove_output(self, name: str) -> None:
-        """Remove an output file, if it is there and in a folder that is not closed."""
-        try:
+        """Remove an output file, if there is one and its folder allows it."""
+        with contextlib.suppress(FileNotFoundError, PermissionError):
             os.remove(os.path.join(self.output_folder, name))
-        except (FileNotFoundError, PermissionError):
-            pass
 
 
 def write_open_file(path: str, data: bytes) -> None:
-    """Write a file that anyone may read and write, in place of any other file."""
+    """Write a file that anyone may read and write, replacing any other file."""
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         _make_open_folder(folder)

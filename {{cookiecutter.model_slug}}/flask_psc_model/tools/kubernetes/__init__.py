@@ -1,5 +1,5 @@
-"""What Kubernetes has to be told to run the model, with the figures of `model.yaml`.
+"""Kubernetes manifests for the model, with the resources and times of `model.yaml`.
 
-`Workload` is what every manifest needs to know, `pod` the template of the pods, and each
-other module one kind of object, as the mapping that its YAML stands for.
+`Workload` holds what every manifest needs, and `pod` makes the template of the pods. Each
+other module makes one kind of object, as the mapping that its YAML stands for.
 """

@@ -1,11 +1,11 @@
-"""The HorizontalPodAutoscaler: more pods while they have much to do."""
+"""The HorizontalPodAutoscaler: more pods under load."""
 
 from typing import Any, Dict
 
 from .deployment import COMPONENT
 from .workload import Workload
 
-#: The share of their processors, in per cent, that the pods should have in use.
+#: The percentage of their CPUs that the pods should use.
 CPU_USE = 60
 
 
@@ -14,14 +14,13 @@ def make_autoscaler(
 ) -> Dict[str, Any]:
     """Return the HorizontalPodAutoscaler.
 
-    A pod runs one job at a time, and the next ones wait: so the share of the processors
-    that is in use says for how much of the time the pods run jobs. Well below all of it
-    there is room for jobs that come at the same moment.
+    A pod runs one job at a time while others wait, so its CPU use shows for how much of
+    the time it runs jobs. A target well below 100 % leaves room for simultaneous jobs.
 
     Args:
         workload: what runs.
-        replicas: the least number of pods, which is kept without any metrics, too.
-        max_replicas: the greatest number of pods.
+        replicas: the minimum number of pods, kept without any metrics, too.
+        max_replicas: the maximum number of pods.
     """
     return {
         "apiVersion": "autoscaling/v2",

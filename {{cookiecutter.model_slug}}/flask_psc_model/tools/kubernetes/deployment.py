@@ -13,30 +13,30 @@ from .probes import (
 )
 from .workload import Workload
 
-#: What the pods of the server, and what belongs to them, are labelled with.
+#: The label of the server's pods and of what belongs to them.
 COMPONENT = "server"
 
-#: Seconds until every node knows that a pod is going away. Gunicorn takes no new
-#: connection from the moment on when it is asked to stop, so it is asked after them.
+#: Seconds until every node knows that a pod is going away. Gunicorn stops accepting
+#: connections as soon as it gets the signal to stop, so the signal comes after them.
 LEAVING_SECONDS = 5
 
-#: Seconds without progress after which a rollout has failed, by Kubernetes' default;
-#: here beside the time that the model may take to be loaded.
+#: Seconds without progress after which a rollout fails: Kubernetes' default, to which
+#: the time to load the model is added.
 PROGRESS_SECONDS = 600
 
 
 def make_deployment(workload: Workload, port: int) -> Dict[str, Any]:
     """Return the Deployment.
 
-    The number of pods is left to the autoscaler: named here, it would be set back each
-    time this is applied.
+    The number of pods is the autoscaler's: set here, it would be reset each time this
+    is applied.
 
     Args:
-        workload: what is to run.
+        workload: what runs.
         port: that the server listens on.
 
     Raises:
-        ValueError: `model.yaml` does not say what the model needs.
+        ValueError: `model.yaml` lacks a resource.
     """
     limits = workload.limits
     running = {

@@ -1,4 +1,4 @@
-"""The PodDisruptionBudget: how many pods may be taken away at once."""
+"""The PodDisruptionBudget: how many pods may be evicted at once."""
 
 from typing import Any, Dict
 
@@ -9,9 +9,9 @@ from .workload import Workload
 def make_disruption_budget(workload: Workload) -> Dict[str, Any]:
     """Return the PodDisruptionBudget.
 
-    A node that is emptied takes one pod at a time. A number of pods that have to stay
-    would be no better, and with a single pod the node could never be emptied. A pod
-    that is not ready does no work, and may go at any time.
+    Draining a node evicts one pod at a time. With a minimum of available pods instead, a
+    node with the only pod could never be drained. A pod that is not ready does no work,
+    and may be evicted at any time.
 
     Args:
         workload: what runs.

@@ -6,11 +6,10 @@ from ...bulk.shard import COUNT_VARIABLE
 from .pod import count_stop_seconds, make_pod_template
 from .workload import Workload
 
-#: What the pods of a bulk run are labelled with.
+#: The label of the pods of a bulk run.
 COMPONENT = "bulk-run"
 
-#: How often the pod of a shard is started again. Each skips what is done, and tries
-#: again what has failed.
+#: How often a shard gets a new pod, which skips what is done and retries what failed.
 RETRIES = 3
 
 
@@ -19,19 +18,19 @@ def make_indexed_job(
 ) -> Dict[str, Any]:
     """Return the Job.
 
-    Kubernetes gives each pod the number of its shard, as `JOB_COMPLETION_INDEX`. A shard
-    that has failed for good does not end the others:
+    Kubernetes passes each pod the number of its shard in `JOB_COMPLETION_INDEX`. A shard
+    that finally fails does not end the others; this limit for each index requires the
+    restart policy `Never`:
     https://kubernetes.io/docs/concepts/workloads/controllers/job/#backoff-limit-per-index.
-    That asks for a new pod in place of one that has failed, hence `Never`.
 
     Args:
-        workload: what is to run.
+        workload: what runs.
         inputs: the path in the pods of the folder of the jobs.
         outputs: the path in the pods of the folder for their outputs.
         shards: the number of pods.
 
     Raises:
-        ValueError: `model.yaml` does not say what the model needs.
+        ValueError: `model.yaml` lacks a resource.
     """
     running = {
         "command": [

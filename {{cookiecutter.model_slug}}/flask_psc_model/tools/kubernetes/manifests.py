@@ -1,4 +1,4 @@
-"""The manifests of a server and of a bulk run, and the text that kubectl reads."""
+"""The manifests of a server and of a bulk run, and their YAML."""
 
 import posixpath
 import re
@@ -14,15 +14,15 @@ from .indexed_job import make_indexed_job
 from .service import make_service
 from .workload import Workload
 
-# `y`, `1e3` and `0o7` are texts to PyYAML, but not to every other reader of YAML
+# PyYAML reads `y`, `1e3` and `0o7` as strings, but other YAML parsers may not
 _PLAIN = re.compile("[A-Za-z/]{2}")
 
 
 class _Dumper(yaml.SafeDumper):
-    """Puts quotes around each text that a reader might take for something else."""
+    """Quotes each string that a parser might read as something else."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Write everything where it stands."""
+        """Write repeated values in full."""
         return True
 
 
@@ -32,13 +32,13 @@ def make_server(
     """Return the objects that serve a model.
 
     Args:
-        workload: what is to run.
+        workload: what runs.
         port: of the server and of the Service.
-        replicas: the least number of pods.
-        max_replicas: the greatest number of pods.
+        replicas: the minimum number of pods.
+        max_replicas: the maximum number of pods.
 
     Raises:
-        ValueError: `model.yaml` does not say what the model needs.
+        ValueError: `model.yaml` lacks a resource.
     """
     return [
         make_deployment(workload, port),
@@ -54,20 +54,20 @@ def make_job(
     """Return the object that runs a model on many folders.
 
     Args:
-        workload: what is to run.
+        workload: what runs.
         inputs: the folder of the jobs, in the claim.
         outputs: the folder for their outputs, in the claim.
         shards: the number of pods.
 
     Raises:
-        ValueError: `model.yaml` does not say what the model needs.
+        ValueError: `model.yaml` lacks a resource.
     """
     inputs, outputs = (posixpath.join(MOUNT_POINT, each) for each in (inputs, outputs))
     return [make_indexed_job(workload, inputs, outputs, shards)]
 
 
 def write_manifests(manifests: Sequence[Dict[str, Any]]) -> str:
-    """Write manifests as the documents of one YAML stream, keys in the given order."""
+    """Return manifests as the documents of one YAML stream."""
     return str(
         yaml.dump_all(manifests, Dumper=_Dumper, explicit_start=True, sort_keys=False)
     )

@@ -1,4 +1,4 @@
-"""Names and values of labels that Kubernetes takes.
+"""Names and label values that Kubernetes accepts.
 
 See https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ and
 https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/.
@@ -9,24 +9,24 @@ import unicodedata
 
 from ...bulk.shard import MAX_SHARDS
 
-#: A part of a host name has up to 63 characters, and those of a Job's pods end in a
-#: dash and the number of the shard.
+#: A part of a host name has up to 63 characters, and that of a Job's pod ends in a dash
+#: and the number of the shard.
 MAX_NAME = 63 - len(f"-{MAX_SHARDS - 1}")
 
 MAX_LABEL = 63
 MAX_SUBDOMAIN = 253
 
-# of the objects here, a Service asks for most: its name begins with a letter
+# the strictest object here is a Service: its name begins with a letter
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
 
 
 def make_name(title: str) -> str:
-    """Make the name of an object of what people call the model.
+    """Return the name of an object, made from the name of the model.
 
     Raises:
-        ValueError: the title has no letter or digit that a name may have.
+        ValueError: the title has no letter or digit that a name can hold.
     """
     letters = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
     name = re.sub("[^a-z0-9]+", "-", letters.lower()).strip("-")
@@ -41,57 +41,57 @@ def make_name(title: str) -> str:
 
 
 def make_label_value(text: str) -> str:
-    """Make the value of a label of a text; empty where nothing of it can stay."""
+    """Return a text as the value of a label, without what that cannot hold."""
     return re.sub("[^-_.A-Za-z0-9]+", "-", text)[:MAX_LABEL].strip("-_.")
 
 
 def check_name(text: str) -> str:
-    """Return the name of an object as it is.
+    """Return the name of an object unchanged.
 
     Raises:
-        ValueError: it is none that each object here can have.
+        ValueError: not every object here can have it.
     """
     if len(text) > MAX_NAME or not _NAME.fullmatch(text):
         raise ValueError(
-            f"{text!r} is no name: up to {MAX_NAME} letters from a to z, digits and dashes, of which"
-            " the first is a letter and the last no dash"
+            f"{text!r} is no name: use up to {MAX_NAME} letters from a to z, digits and"
+            " dashes, with a letter first and no dash last"
         )
     return text
 
 
 def check_namespace(text: str) -> str:
-    """Return the name of a namespace as it is.
+    """Return the name of a namespace unchanged.
 
     Raises:
-        ValueError: it cannot be one.
+        ValueError: no namespace can have it.
     """
     if len(text) > MAX_LABEL or not _LABEL.fullmatch(text):
         raise ValueError(
-            f"{text!r} is no namespace: up to {MAX_LABEL} letters from a to z, digits and dashes, with"
-            " no dash at an end"
+            f"{text!r} is no namespace: use up to {MAX_LABEL} letters from a to z, digits"
+            " and dashes, with no dash at either end"
         )
     return text
 
 
 def check_claim(text: str) -> str:
-    """Return the name of a PersistentVolumeClaim as it is.
+    """Return the name of a PersistentVolumeClaim unchanged.
 
     Raises:
-        ValueError: it cannot be one.
+        ValueError: no claim can have it.
     """
     if len(text) > MAX_SUBDOMAIN or not _SUBDOMAIN.fullmatch(text):
         raise ValueError(
-            f"{text!r} is no claim: up to {MAX_SUBDOMAIN} letters from a to z, digits, dashes and dots,"
-            " with a letter or a digit at each end and beside each dot"
+            f"{text!r} is no claim: use up to {MAX_SUBDOMAIN} letters from a to z, digits,"
+            " dashes and dots, with a letter or digit at both ends and beside each dot"
         )
     return text
 
 
 def check_image(text: str) -> str:
-    """Return the name of an image as it is.
+    """Return the name of an image unchanged.
 
     Raises:
-        ValueError: it is none.
+        ValueError: no image can have it.
     """
     if not text or text.split() != [text]:
         raise ValueError(f"{text!r} is not the name of an image")

@@ -1,4 +1,4 @@
-"""The pods: what they run, what they may use, and what is taken from them."""
+"""The pods: what they run, and what they may use."""
 
 import math
 from typing import Any, Dict, Optional, TypeVar
@@ -8,11 +8,11 @@ from ..containers.engine import MOUNT_POINT
 from .quantities import format_cpus, format_memory
 from .workload import Workload
 
-#: The user and the group that the image runs as, by its Dockerfile.
+#: The user and the group of the image's Dockerfile.
 USER = 1000
 
-#: Seconds beyond `timeout.run` in which a server or a bulk run ends: Gunicorn gives its
-#: processes 5 of them (`graceful_timeout` in `gunicorn.conf.py`).
+#: Seconds beyond `timeout.run` that a server or a bulk run may take to end; Gunicorn's
+#: `graceful_timeout` is 5 of them.
 STOP_SECONDS = 10
 
 Amount = TypeVar("Amount", int, float)
@@ -27,19 +27,18 @@ def make_pod_template(
 ) -> Dict[str, Any]:
     """Return the template of the pods of a component.
 
-    The pods need no more than the container does: no root, no capability, no change of
-    the image's files. That is the profile `restricted` of the Pod Security Standards.
-    The server's temporary files, Gunicorn's among them, are in `/tmp`, so that nothing
-    is needed of `/dev/shm`.
+    The pods follow the profile `restricted` of the Pod Security Standards: no root, no
+    capability, a read-only root file system. All temporary files, Gunicorn's too, are in
+    `/tmp`; the pods do not use `/dev/shm`.
 
-    No Service of the cluster becomes a variable: one named `psc-model` would set
-    `PSC_MODEL_PORT`, to `tcp://` and an address.
+    Service links are off: the variable of a Service named `psc-model` would be
+    `PSC_MODEL_PORT`, with a value that begins with `tcp://`.
 
     Args:
-        workload: what is to run.
+        workload: what runs.
         component: what the pods belong to.
-        running: the part of the container that says what it runs.
-        stop_seconds: from the request to stop to the kill.
+        running: the keys of the container that define what it runs.
+        stop_seconds: from the signal to stop to the kill.
         policy: more of the pods' `spec`, such as `restartPolicy`.
     """
     container: Dict[str, Any] = {"name": "model", "image": workload.image}
@@ -69,13 +68,13 @@ def make_pod_template(
 
 
 def make_resources(limits: Limits) -> Dict[str, Any]:
-    """Return what a pod is given: what it asks for, and no more.
+    """Return the resources of a pod: its limits are its requests.
 
-    So a node never has less than the model was measured to need, and the pod is among
-    the last that it evicts (the class `Guaranteed`).
+    So a node never has less than the model needs, and the pod is among the last that it
+    evicts (the class `Guaranteed`).
 
     Raises:
-        ValueError: `model.yaml` does not say what the model needs.
+        ValueError: `model.yaml` lacks a resource.
     """
     amounts = {
         "cpu": format_cpus(_require(limits.cpus, "resources.cpu.count")),
@@ -87,21 +86,19 @@ def make_resources(limits: Limits) -> Dict[str, Any]:
 
 
 def count_stop_seconds(limits: Limits) -> int:
-    """Return the seconds in which a run that has just begun can end, and its process."""
+    """Return the seconds in which a run that has just begun and its process can end."""
     return math.ceil(limits.run_timeout) + STOP_SECONDS
 
 
 def _require(amount: Optional[Amount], key: str) -> Amount:
     if amount is None:
-        raise ValueError(
-            f"model.yaml has no {key}: Kubernetes has to know what a pod needs"
-        )
+        raise ValueError(f"model.yaml has no {key}, which the manifests need: add it")
     return amount
 
 
 def _make_security_context() -> Dict[str, Any]:
-    # as their group, the user may write to the volumes; on a large one the owners of
-    # all files are changed the first time only
+    # fsGroup lets the user write to the volumes; on a large volume, the owners of all
+    # files are changed the first time only
     return {
         "runAsNonRoot": True,
         "runAsUser": USER,

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 
 def format_memory(size: int) -> str:
-    """Write a size with the largest binary unit that leaves it whole: `512Mi`, `2Gi`.
+    """Return a size in the largest binary unit that keeps it whole: `512Mi`, `2Gi`.
 
-    `512M` would be 512,000,000 bytes there, less than `model.yaml` means by it.
+    To Kubernetes, `512M` is 512,000,000 bytes, less than it is in `model.yaml`.
 
     Args:
         size: in bytes.
@@ -24,10 +24,10 @@ def format_memory(size: int) -> str:
 
 
 def format_cpus(cpus: float) -> str:
-    """Write a number of processors: `2`, `500m`.
+    """Return a number of CPUs: `2`, `500m`.
 
     Args:
-        cpus: rounded up to the next thousandth, the least that can be asked for.
+        cpus: rounded up to the next thousandth, the smallest unit.
     """
     thousandths = math.ceil(Decimal(repr(cpus)) * 1000)
     whole, rest = divmod(thousandths, 1000)

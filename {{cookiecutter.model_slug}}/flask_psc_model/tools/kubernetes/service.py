@@ -8,7 +8,7 @@ from .workload import Workload
 
 
 def make_service(workload: Workload, port: int) -> Dict[str, Any]:
-    """Return the Service, which is reached from within the cluster only.
+    """Return the Service, which only the cluster can reach.
 
     Args:
         workload: what runs.

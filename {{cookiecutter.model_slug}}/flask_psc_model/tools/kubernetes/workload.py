@@ -1,41 +1,32 @@
-"""The model in a cluster, as each of its manifests needs to know it."""
+"""The model in a cluster: what each of its manifests needs."""
 
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Dict, NamedTuple, Optional
 
 from ...model.metadata import Metadata, find_metadata, load_metadata
 from ...model.spec import Limits
 from .names import make_label_value, make_name
 
 
-class Workload:
-    """What is to run, and under which names.
+class Workload(NamedTuple):
+    """What runs, and under which names.
 
     Attributes:
         name: of every object.
         image: that the pods run.
         limits: of `model.yaml`.
         version: of the model, empty where there is none.
-        namespace: of every object; None for the one that kubectl is set to.
-        claim: the PersistentVolumeClaim with the jobs' folders; None for a folder in
-            each pod that is empty at first and gone with it.
+        namespace: of every object; None for kubectl's current one.
+        claim: the PersistentVolumeClaim with the jobs' folders; None for an empty
+            folder in each pod.
     """
 
-    def __init__(
-        self,
-        name: str,
-        image: str,
-        limits: Limits,
-        version: str = "",
-        namespace: Optional[str] = None,
-        claim: Optional[str] = None,
-    ) -> None:
-        self.name = name
-        self.image = image
-        self.limits = limits
-        self.version = version
-        self.namespace = namespace
-        self.claim = claim
+    name: str
+    image: str
+    limits: Limits
+    version: str = ""
+    namespace: Optional[str] = None
+    claim: Optional[str] = None
 
     @classmethod
     def read(
@@ -49,13 +40,13 @@ class Workload:
 
         Args:
             image: that the pods run.
-            name: of every object; made of the model's name where it is None.
+            name: of every object; None to make it from the model's name.
             namespace: of every object, or None.
             claim: the PersistentVolumeClaim, or None.
 
         Raises:
             OSError: there is no such file.
-            ValueError: a value in it is wrong, or no name can be made of the model's.
+            ValueError: a value in it is wrong, or no name can be made from the model's.
         """
         path = find_metadata(os.getcwd())
         metadata = load_metadata(path)
@@ -63,9 +54,9 @@ class Workload:
             name or _make_name(metadata, path),
             image,
             Limits.load(path),
-            version=str(metadata.get("version") or ""),
-            namespace=namespace,
-            claim=claim,
+            str(metadata.get("version") or ""),
+            namespace,
+            claim,
         )
 
     def make_metadata(self, component: str) -> Dict[str, Any]:
@@ -95,10 +86,10 @@ class Workload:
         return labels
 
     def make_selector(self, component: str) -> Dict[str, str]:
-        """Return the labels by which the pods of a component are found.
+        """Return the labels that select the pods of a component.
 
-        The version is none of them, since a Deployment keeps its selector for good. The
-        component is one, or the Service would send requests to the pods of a Job.
+        They exclude the version, since the selector of a Deployment cannot change, and
+        include the component, or the Service would send requests to a Job's pods.
 
         Args:
             component: what the pods belong to.
@@ -113,4 +104,4 @@ def _make_name(metadata: Metadata, path: str) -> str:
     try:
         return make_name(str(metadata.get("name") or ""))
     except ValueError as error:
-        raise ValueError(f"{path}: name: {error}; give --name") from error
+        raise ValueError(f"{path}: name: {error}; pass --name") from error

@@ -2,18 +2,23 @@
 
 import statistics
 import time
-from typing import Callable, Dict, List
+from dataclasses import dataclass, field
+from typing import Callable, Dict, List, NamedTuple
 
-from ...client import Answer
-from ...model.cases import Case
+from ...client import Response
+from .. import to_line
 from .subject import Inputs, MeasurementFailed, Start
 
 
+@dataclass
 class Times:
-    """How long the same thing took, several times, in seconds."""
+    """How long the same thing took, several times.
 
-    def __init__(self) -> None:
-        self.seconds: List[float] = []
+    Attributes:
+        seconds: of each time.
+    """
+
+    seconds: List[float] = field(default_factory=list)
 
     @property
     def median(self) -> float:
@@ -26,21 +31,21 @@ class Times:
         return max(self.seconds)
 
 
+@dataclass
 class Measurement:
     """What was measured.
 
     Attributes:
-        load: from starting the server to the first answer that the model is ready.
+        load: from the start of the server until the model is ready.
         runs: of each case by its name, in the order of the cases.
         peak_memory: the most bytes that all processes together have used.
         memory_source: where that figure comes from.
     """
 
-    def __init__(self) -> None:
-        self.load = Times()
-        self.runs: Dict[str, Times] = {}
-        self.peak_memory = 0
-        self.memory_source = ""
+    load: Times = field(default_factory=Times)
+    runs: Dict[str, Times] = field(default_factory=dict)
+    peak_memory: int = 0
+    memory_source: str = ""
 
     @property
     def worst_run(self) -> float:
@@ -48,8 +53,8 @@ class Measurement:
         return max(times.worst for times in self.runs.values())
 
 
-class Plan:
-    """What is measured, how often.
+class Plan(NamedTuple):
+    """What is measured, and how often.
 
     Attributes:
         jobs: the input files of each case by its name.
@@ -57,25 +62,9 @@ class Plan:
         runs: how often each case is run after each start.
     """
 
-    def __init__(
-        self, cases: List[Case], names: List[str], starts: int, runs: int
-    ) -> None:
-        """Read the cases.
-
-        Args:
-            cases: to run.
-            names: of the model's input files.
-            starts: how often to start the server.
-            runs: how often to run each case after each start.
-
-        Raises:
-            OSError, ValueError: a case cannot be read.
-        """
-        self.jobs: Dict[str, Inputs] = {
-            case.name: case.read_inputs(names) for case in cases
-        }
-        self.starts = starts
-        self.runs = runs
+    jobs: Dict[str, Inputs]
+    starts: int
+    runs: int
 
     def count_steps(self) -> int:
         """Return how many steps `measure` reports."""
@@ -85,19 +74,18 @@ class Plan:
 def measure(
     start: Start, plan: Plan, report: Callable[[str, int], None]
 ) -> Measurement:
-    """Start a server again and again, and run every case on it.
+    """Start a server several times, and run every case on it.
 
     Args:
         start: starts the server.
-        plan: says what to measure.
-        report: is told what is being done, and how many steps have just been done.
+        plan: what to measure.
+        report: accepts what is being done, and how many steps have just been done.
 
     Raises:
-        MeasurementFailed: the model is not loaded, or does not run a case.
+        MeasurementFailed: the model does not load, or does not run a case.
         EngineError: the container engine fails.
     """
-    measurement = Measurement()
-    measurement.runs = {name: Times() for name in plan.jobs}
+    measurement = Measurement(runs={name: Times() for name in plan.jobs})
     for number in range(1, plan.starts + 1):
         prefix = f"start {number} of {plan.starts}: "
         report(prefix + "loading the model", 0)
@@ -118,14 +106,13 @@ def measure(
     return measurement
 
 
-def _time_run(run: Callable[[], Answer], name: str) -> float:
+def _time_run(run: Callable[[], Response], name: str) -> float:
     began = time.perf_counter()
-    answer = run()
+    response = run()
     seconds = time.perf_counter() - began
-    if answer.status_code != 200:
+    if response.status_code != 200:
         raise MeasurementFailed(
-            "the case {} was answered {}: {}".format(
-                name, answer.status_code, " ".join(answer.message.split())
-            )
+            f"the case {name} was answered {response.status_code}:"
+            f" {to_line(response.message)}"
         )
     return seconds

@@ -1,4 +1,4 @@
-"""The most memory that a container, or a process with all its children, has used."""
+"""The peak memory of a container, or of a process with all its descendants."""
 
 import os
 import re
@@ -10,25 +10,25 @@ from ...model.units import parse_size
 from ..containers.container import Container
 from ..containers.engine import EngineError
 
-#: The kernel's own record, by the line of /proc/PID/cgroup that names the folder:
-#: version 2 (Linux 5.19 and later), then version 1.
+#: The kernel's own record of the peak, by the controller in /proc/PID/cgroup whose line
+#: names the folder: version 2 (Linux 5.19 and later), then version 1.
 CGROUP_FILES = {
     "": "/sys/fs/cgroup{}/memory.peak",
     "memory": "/sys/fs/cgroup/memory{}/memory.max_usage_in_bytes",
 }
 
-#: Seconds between two looks at the processes; an engine's `stats` takes two by itself.
+#: Seconds between two samples of processes; one `stats` of an engine takes 2 s.
 SAMPLE_SECONDS = 0.05
 
-#: The first column of `stats` with two sizes, the memory and its limit.
+#: The first column of `stats` that holds two sizes: the memory and its limit.
 _STATS = re.compile(r"([\d.]+ ?[kKMGT]?i?B) / ")
 
 
 class Memory:
-    """A context manager that knows the peak of the memory while it is entered.
+    """A context manager that knows the peak memory while it is entered.
 
     Attributes:
-        source: where the figures come from, for people.
+        source: where the figures come from, in words.
     """
 
     def __init__(self, read: Callable[[], int], source: str) -> None:
@@ -36,7 +36,7 @@ class Memory:
 
         Args:
             read: returns the most bytes used so far.
-            source: what that is, for people.
+            source: what that is, in words.
         """
         self.source = source
         self._read = read
@@ -53,14 +53,14 @@ class Memory:
 
 
 class SampledMemory(Memory):
-    """Looks again and again, in a thread, at the bytes that are used now."""
+    """Keeps the peak of samples that a thread takes."""
 
     def __init__(self, read: Callable[[], int], source: str) -> None:
         """Choose where the figures come from.
 
         Args:
-            read: returns the bytes used now, 0 where they cannot be told.
-            source: what that is, for people.
+            read: returns the bytes used now, 0 if they are unknown.
+            source: what that is, in words.
         """
         super().__init__(read, source)
         self._peak = 0
@@ -76,7 +76,7 @@ class SampledMemory(Memory):
         self._thread.join()
 
     def read_peak(self) -> int:
-        """Return the most bytes seen so far, now included."""
+        """Return the largest sample so far, including one taken now."""
         return max(self._peak, self._read())
 
     def _sample(self) -> None:
@@ -85,7 +85,7 @@ class SampledMemory(Memory):
 
 
 def watch_container(container: Container) -> Memory:
-    """Return what knows the peak of a container that runs; cached files count."""
+    """Return the memory of a running container, including cached files."""
     for path, read in _list_records(container):
         try:
             read()
@@ -99,7 +99,7 @@ def watch_container(container: Container) -> Memory:
 
 
 def watch_processes(pid: int) -> Memory:
-    """Return what knows the peak of a process and all that it has started."""
+    """Return the memory of a process and its descendants."""
     return SampledMemory(lambda: measure_tree(pid), "samples of its processes")
 
 
@@ -107,7 +107,7 @@ def _list_records(container: Container) -> Iterator[Tuple[str, Callable[[], int]
     for pattern in CGROUP_FILES.values():
         path = pattern.format("")
         yield path, partial(_read_inside, container, path)
-    # an image may be without `cat`
+    # an image may lack `cat`
     for path in find_cgroup_files(container.inspect()):
         yield path, partial(_read_outside, path)
 
@@ -132,12 +132,11 @@ def find_cgroup_files(state: Dict[str, Any]) -> List[str]:
     """List the files of this machine that may hold the peak of a container.
 
     Args:
-        state: what `docker inspect` says. Its process id may belong to a virtual
-            machine, so that only a folder with the container's id in its name is
-            taken for the container's own.
+        state: what `docker inspect` reports. Its process id may be that of a virtual
+            machine, so only a folder with the container's id in its name counts.
     """
     try:
-        lines = _read_text("/proc/{}/cgroup".format(state["State"]["Pid"])).splitlines()
+        lines = _read_text(f"/proc/{state['State']['Pid']}/cgroup").splitlines()
     except OSError:
         return []
     files = []
@@ -150,23 +149,20 @@ def find_cgroup_files(state: Dict[str, Any]) -> List[str]:
 
 
 def parse_stats(text: str) -> int:
-    """Read the memory from the table that `docker stats` or `podman stats` prints.
-
-    Returns:
-        The bytes, 0 where the table has none.
+    """Return the bytes in the table of `docker stats` or `podman stats`, 0 if none.
 
     Raises:
-        ValueError: the size is none.
+        ValueError: the size is malformed.
     """
     match = _STATS.search(text)
     return parse_size(match.group(1)) if match else 0
 
 
 def measure_tree(pid: int) -> int:
-    """Return the memory of a process and all that it has started, in bytes.
+    """Return the memory of a process and its descendants, in bytes.
 
-    What several of them share counts once (`Pss` of Linux 4.14 and later); where the
-    kernel does not tell, it counts for each of them.
+    Shared memory counts once (`Pss` of Linux 4.14 and later); without `Pss`, it counts
+    for each process.
     """
     children: Dict[int, List[int]] = {}
     for name in os.listdir("/proc"):
@@ -181,26 +177,25 @@ def measure_tree(pid: int) -> int:
 
 
 def measure_process(pid: int) -> int:
-    """Return the memory of a process in bytes, 0 where it is gone."""
-    folder = f"/proc/{pid}/"
+    """Return the memory of a process in bytes, 0 if it has ended."""
     try:
-        shares = re.search(
-            r"^Pss:\s*(\d+) kB", _read_text(folder + "smaps_rollup"), re.M
-        )
+        rollup = _read_text(f"/proc/{pid}/smaps_rollup")
+        shares = re.search(r"^Pss:\s*(\d+) kB", rollup, re.MULTILINE)
         if shares:
             return int(shares.group(1)) * 1024
     except OSError:
         pass
     try:
-        return int(_read_text(folder + "statm").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        pages = int(_read_text(f"/proc/{pid}/statm").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
     except (OSError, IndexError):
         return 0
 
 
 def _find_parent(pid: str) -> int:
     try:
-        # the name of the program stands in parentheses, and may hold some
-        return int(_read_text("/proc/" + pid + "/stat").rpartition(")")[2].split()[1])
+        # the program's name is in parentheses, and may contain some
+        return int(_read_text(f"/proc/{pid}/stat").rpartition(")")[2].split()[1])
     except (OSError, IndexError):
         return 0
 

@@ -1,4 +1,4 @@
-"""The values for `model.yaml` that follow from a measurement, with a margin."""
+"""The values that a measurement proposes for `model.yaml`, with a margin."""
 
 import math
 from typing import Dict
@@ -6,17 +6,17 @@ from typing import Dict
 from ...model.units import format_duration, format_size
 from .measurement import Measurement
 
-#: The memory is the peak and a quarter, rounded up.
+#: The memory is 125 % of the peak, rounded up.
 MEMORY_FACTOR = 1.25
 MEMORY_STEP = 64 * 1024**2
 
-#: A time is three times the worst, since the platform's machines may be slower and
-#: busier, rounded up.
+#: A time is three times the worst, rounded up: the platform's machines may be slower
+#: and busier.
 TIME_FACTOR = 3
 TIME_STEP = 5
 SHORTEST_TIME = 10
 
-#: A proposal, to try whether the values can be written before they are known.
+#: A proposal to test, before the measurement, whether values can be written.
 EXAMPLE = {
     "resources.memory.size": "512M",
     "timeout.status": "60s",

@@ -1,16 +1,16 @@
-"""`measurement.json`: the sign that the values in `model.yaml` were measured."""
+"""`measurement.json`: shows that the values in `model.yaml` were measured."""
 
 import json
 import os
-from typing import Any, Dict
+from typing import Dict, NamedTuple
 
 from .measurement import Measurement, Times
 
 FILENAME = "measurement.json"
 
 
-class Record:
-    """What a measurement has found, as it is kept in the repository.
+class Record(NamedTuple):
+    """What was measured, as `measurement.json` keeps it.
 
     Attributes:
         version: of the model that was measured, as in `model.yaml`.
@@ -19,20 +19,28 @@ class Record:
         peak_memory: the most bytes used.
     """
 
-    def __init__(self, content: Dict[str, Any]) -> None:
-        """Read it from the content of the file.
+    version: str
+    load_seconds: float
+    run_seconds: float
+    peak_memory: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Record":
+        """Return the record in the text of the file.
 
         Raises:
-            ValueError: this is no such content.
+            ValueError: the text is not what `save_record` writes.
         """
         try:
-            self.version = str(content["version"])
-            self.load_seconds = float(content["load"]["worst"])
-            self.run_seconds = max(
-                float(times["worst"]) for times in content["runs"].values()
+            content = json.loads(text)
+            return cls(
+                str(content["version"]),
+                float(content["load"]["worst"]),
+                max(float(times["worst"]) for times in content["runs"].values()),
+                int(content["peakMemory"]),
             )
-            self.peak_memory = int(content["peakMemory"])
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except Exception as error:
+            # whatever shape the file has
             raise ValueError("not what `measure --write` writes") from error
 
     @classmethod
@@ -42,10 +50,11 @@ class Record:
         Raises:
             FileNotFoundError: there is none.
             OSError: it cannot be read.
-            ValueError: it is not what `save_record` has written.
+            ValueError: it is not what `save_record` writes.
         """
-        with open(os.path.join(folder, FILENAME), encoding="utf-8") as file:
-            return cls(json.load(file))
+        path = os.path.join(folder, FILENAME)
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return cls.parse(file.read())
 
 
 def save_record(
@@ -55,12 +64,12 @@ def save_record(
 
     Args:
         folder: of the repository.
-        measurement: what was found.
+        measurement: to keep.
         subject: what was measured.
         version: of the model, as in `model.yaml`.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     content = {
         "version": version,

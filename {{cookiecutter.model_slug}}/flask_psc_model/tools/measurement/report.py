@@ -1,31 +1,28 @@
-"""A measurement as people read it."""
+"""A measurement and its proposal as lines of text."""
 
 from typing import Any, Dict, Iterator
 
 from ...model.metadata import Metadata
-from .measurement import Measurement, Times
+from .measurement import Measurement
 from .proposal import MARGIN
 
 
 def list_measured(measurement: Measurement) -> Iterator[str]:
-    """Yield the lines that say what was measured."""
+    """Yield the lines of a table of what was measured."""
     rows = {"loading the model": measurement.load}
     rows.update(("case " + name, times) for name, times in measurement.runs.items())
     width = max(map(len, rows))
-    yield "{:{}}  {:>8}  {:>8}".format("", width, "median", "worst")
+    yield f"{'':{width}}  {'median':>8}  {'worst':>8}"
     for title, times in rows.items():
-        yield _write_row(title, width, times)
-    yield "{:{}}  {:>8}  {:>8.1f}M  ({})".format(
-        "peak memory",
-        width,
-        "",
-        measurement.peak_memory / 1024**2,
-        measurement.memory_source,
-    )
+        median, worst = _write_seconds(times.median), _write_seconds(times.worst)
+        yield f"{title:{width}}  {median:>8}  {worst:>8}"
+    peak = measurement.peak_memory / 1024**2
+    source = measurement.memory_source
+    yield f"{'peak memory':{width}}  {'':>8}  {peak:>8.1f}M  ({source})"
 
 
 def list_proposed(proposed: Dict[str, str], metadata: Metadata) -> Iterator[str]:
-    """Yield the lines that say what `model.yaml` should have.
+    """Yield the lines of the values proposed for `model.yaml`.
 
     Args:
         proposed: values by their keys.
@@ -42,12 +39,6 @@ def _read(content: Any, key: str) -> Any:
     for part in key.split("."):
         content = content.get(part) if isinstance(content, dict) else None
     return content
-
-
-def _write_row(title: str, width: int, times: Times) -> str:
-    return "{:{}}  {:>8}  {:>8}".format(
-        title, width, _write_seconds(times.median), _write_seconds(times.worst)
-    )
 
 
 def _write_seconds(seconds: float) -> str:

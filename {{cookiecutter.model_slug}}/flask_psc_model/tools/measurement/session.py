@@ -1,4 +1,4 @@
-"""One call of `measure`: what to measure, the figures on the terminal, and the files."""
+"""One call of `measure`: prepare, measure, print the figures, write the files."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from typing import Dict, List, Optional
 
 import click
 
-from ...model.cases import Case, list_cases
+from ...model.cases import list_cases
 from ...model.metadata import find_metadata, load_metadata
 from ..containers.engine import Engine
 from ..metadata_file import MetadataFile
@@ -16,6 +16,7 @@ from .proposal import EXAMPLE, propose
 from .record import FILENAME, save_record
 from .report import list_measured, list_proposed
 from .subject import (
+    Inputs,
     MeasurementFailed,
     Start,
     make_open_limits,
@@ -32,18 +33,18 @@ def measure_model(
     data_folder: Optional[str],
     engine: str,
 ) -> None:
-    """Measure the model of the working directory and show the figures.
+    """Measure the model of the working directory and print the figures.
 
     Args:
-        image: to measure in containers; None for the server on this machine.
-        write: put the proposal into `model.yaml`, with a record beside it.
+        image: to measure in containers; None for the repository's own server.
+        write: write the proposal to `model.yaml`, and a record beside it.
         starts: of the server.
         runs: of each case after each start.
-        data_folder: of the cases; `tests/data` beside `model.yaml` by default.
+        data_folder: of the cases; by default `tests/data` beside `model.yaml`.
         engine: runs the containers.
 
     Raises:
-        EngineError: the engine does not do what it should, or has no such image.
+        EngineError: the engine fails, or has no such image.
         MeasurementFailed: there are no cases, or a case fails.
         OSError: a file is missing, or cannot be read or written.
         ValueError: `model.yaml` is wrong.
@@ -51,14 +52,10 @@ def measure_model(
     path = find_metadata(os.getcwd())
     folder = os.path.dirname(path)
     if write:
-        # a key that is missing is told now, not when all is measured
+        # report a missing key now, not after the measurement
         MetadataFile(path).change(EXAMPLE)
-    plan = Plan(
-        _list_examples(data_folder or os.path.join(folder, "tests", "data")),
-        _list_inputs(path),
-        starts,
-        runs,
-    )
+    data_folder = data_folder or os.path.join(folder, "tests", "data")
+    plan = Plan(_read_jobs(data_folder, _list_inputs(path)), starts, runs)
     start = _choose_start(image, engine, folder)
     measurement = _measure(start, plan)
     proposed = propose(measurement)
@@ -66,10 +63,11 @@ def measure_model(
     if write:
         _write(measurement, proposed, path, image)
     else:
-        click.echo("Give --write to put these values into model.yaml.")
+        click.echo("Add --write to put these values into model.yaml.")
 
 
-def _list_examples(data_folder: str) -> List[Case]:
+def _read_jobs(data_folder: str, names: List[str]) -> Dict[str, Inputs]:
+    """Return the input files of each example case by its name."""
     folder = os.path.join(data_folder, "examples")
     cases = list_cases(folder) if os.path.isdir(folder) else []
     if not cases:
@@ -77,7 +75,7 @@ def _list_examples(data_folder: str) -> List[Case]:
             f"there are no cases in {folder}: add a folder for each, with its input"
             " files"
         )
-    return cases
+    return {case.name: case.read_inputs(names) for case in cases}
 
 
 def _list_inputs(path: str) -> List[str]:

@@ -1,74 +1,64 @@
-"""What is measured: containers of an image, or the server on this machine."""
+"""What is measured: containers of an image, or the repository's own server."""
 
 from contextlib import contextmanager
-from typing import Callable, ContextManager, Dict, Iterator, Optional
+from typing import Callable, ContextManager, Dict, Iterator, NamedTuple, Optional
 
-from ...client import Answer, Client
+from ...client import Client, Response
 from ...model.metadata import Metadata, load_metadata
 from ...model.spec import Limits
 from ...testing.live_server import LiveServer, ServerNotStarted
+from .. import to_line
 from ..containers.container import Container, ServerUnreachable
 from ..containers.engine import MOUNT_POINT, Engine
 from ..containers.shared_folder import SharedFolder
 from .memory import Memory, watch_container, watch_processes
 
-#: Seconds that a container has for each answer: what the model may take is not known
-#: before it is measured, and the server in the container has limits of its own.
-ANSWER_SECONDS = 3600
+#: Seconds that a container has for each response: the model's time is not known before
+#: it is measured, and the server in the container has limits of its own.
+RESPONSE_SECONDS = 3600
 
-#: Seconds that a container has until its server listens and has loaded the model.
+#: Seconds that a container has to listen and to load the model.
 START_SECONDS = 600
 
 Inputs = Dict[str, Optional[bytes]]
 
 
 class MeasurementFailed(Exception):
-    """There is nothing to measure, or it does not work; the message is one line."""
+    """The model cannot be measured; the message is one line."""
 
 
-class Running:
+class Running(NamedTuple):
     """A server that has been started.
 
     Attributes:
-        memory: knows the peak of all its processes.
+        get_status: waits until the server listens, and returns its status.
+        client: sends it jobs.
+        folder: holds the files of the jobs.
+        memory: of all its processes.
     """
 
-    def __init__(
-        self,
-        get_status: Callable[[], Answer],
-        client: Client,
-        folder: SharedFolder,
-        memory: Memory,
-    ) -> None:
-        """Name its parts.
-
-        Args:
-            get_status: waits until the server listens, and asks for its status.
-            client: sends it jobs.
-            folder: for the files of jobs.
-            memory: knows the peak of all its processes.
-        """
-        self.memory = memory
-        self._get_status = get_status
-        self._client = client
-        self._folder = folder
+    get_status: Callable[[], Response]
+    client: Client
+    folder: SharedFolder
+    memory: Memory
 
     def wait_until_loaded(self) -> None:
-        """Wait until the model can take a job.
+        """Wait until the model is loaded.
 
         Raises:
-            MeasurementFailed: it could not be loaded.
+            MeasurementFailed: it cannot be loaded.
         """
-        answer = self._get_status()
-        if answer.status_code != 200:
+        response = self.get_status()
+        if response.status_code != 200:
             raise MeasurementFailed(
-                f"GET /status was answered {answer.status_code}: {_to_line(answer.message)}"
+                f"GET /status was answered {response.status_code}:"
+                f" {to_line(response.message)}"
             )
 
-    def prepare_job(self, inputs: Inputs) -> Callable[[], Answer]:
-        """Write the files of a job, and return what runs it."""
-        job = self._folder.make_job(inputs)
-        return lambda: job.run(self._client)
+    def prepare_job(self, inputs: Inputs) -> Callable[[], Response]:
+        """Write the files of a job, and return a function that runs it."""
+        job = self.folder.make_job(inputs)
+        return lambda: job.run(self.client)
 
 
 #: Starts a server in a context that stops it.
@@ -80,7 +70,7 @@ def start_container(engine: Engine, image: str, limits: Limits) -> Iterator[Runn
     """Start a container of an image, and remove it at the end.
 
     Raises:
-        EngineError: the engine cannot.
+        EngineError: the engine fails.
         MeasurementFailed: its server does not answer.
     """
 
@@ -108,7 +98,7 @@ def start_locally(repository: str) -> Iterator[Running]:
     """
     server = LiveServer(repository)
 
-    def get_status() -> Answer:
+    def get_status() -> Response:
         server.wait_until_it_listens()
         return server.client.get("/status")
 
@@ -125,20 +115,20 @@ def start_locally(repository: str) -> Iterator[Running]:
 
 
 def make_open_limits(repository: str) -> Limits:
-    """Return limits for containers that leave open what is to be found out.
+    """Return limits for containers without what is to be measured.
 
-    They have the processors of `model.yaml`, on which the times depend, and no memory
-    limit.
+    They keep the CPUs and GPUs of `model.yaml`, on which the times depend, and have no
+    memory limit.
 
     Raises:
         OSError: there is no `model.yaml`.
-        ValueError: it is wrong.
+        ValueError: a value in it is wrong.
     """
     resources = load_metadata(repository).get("resources") or {}
     kept = {key: resources[key] for key in ("cpu", "gpu") if key in resources}
     limits = Limits(Metadata({"resources": kept}))
     limits.status_timeout = START_SECONDS
-    limits.run_timeout = ANSWER_SECONDS
+    limits.run_timeout = RESPONSE_SECONDS
     return limits
 
 
@@ -147,7 +137,3 @@ def _describe_silence(problem: str, log: str) -> MeasurementFailed:
     return MeasurementFailed(
         f"{problem}; the last line of its log: {lines[-1].strip()}"
     )
-
-
-def _to_line(text: str) -> str:
-    return " ".join(text.split())

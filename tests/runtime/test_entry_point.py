@@ -1,12 +1,14 @@
-"""The front door: `python -m flask_psc_model`."""
+"""The entry point: `python -m flask_psc_model`."""
 
 import os
+import signal
 from importlib import import_module
 
 import click
 import pytest
 from click.testing import CliRunner
 from flask_psc_model.__main__ import main
+from flask_psc_model.cli import exit_on_signals
 
 from .commands import run_python
 from .template import TEMPLATE
@@ -15,7 +17,7 @@ CLI = os.path.join(TEMPLATE, "flask_psc_model", "cli")
 
 
 def is_command(name):
-    """Tell whether a module of `cli` is a command; some are called by other code."""
+    """Return whether a module of `cli` is a command; some are called by other code."""
     module = import_module("flask_psc_model.cli." + name)
     return isinstance(getattr(module, "main", None), click.Command)
 
@@ -24,14 +26,14 @@ MODULES = {name[:-3] for name in os.listdir(CLI) if name.endswith(".py")}
 COMMANDS = sorted(filter(is_command, MODULES - {"__init__"}))
 
 
-def front_door(*args):
-    """Call the front door with some arguments."""
+def run_entry_point(*args):
+    """Call the entry point with some arguments."""
     return CliRunner().invoke(main, args, prog_name="python -m flask_psc_model")
 
 
 @pytest.mark.parametrize("args", [(), ("--help",)])
 def test_it_lists_every_command_with_one_line(args):
-    ending = front_door(*args)
+    ending = run_entry_point(*args)
     assert ending.exit_code == 0, ending.output
     lines = ending.output.split("Commands:\n")[1].splitlines()
     assert [line.split()[0] for line in lines] == COMMANDS
@@ -42,7 +44,7 @@ def test_it_lists_every_command_with_one_line(args):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_a_command_has_an_example(command):
-    ending = front_door(command, "--help")
+    ending = run_entry_point(command, "--help")
     assert ending.exit_code == 0, ending.output
     example = ending.output.split("Example")[1]
     assert "python -m flask_psc_model.cli.{}".format(command) in example
@@ -52,19 +54,40 @@ def test_python_runs_it():
     ending = run_python("-m", "flask_psc_model", "--help", folder=TEMPLATE)
     assert ending.code == 0, ending
     assert ending.output.startswith("Usage: python -m flask_psc_model [OPTIONS]")
-    assert ending.output == front_door("--help").output
+    assert ending.output == run_entry_point("--help").output
 
 
 @pytest.mark.parametrize("name", ["run_job", "run-job"])
 def test_it_runs_a_command(name):
     args = ["--url", "ftp://localhost", "-i", "/in", "-o", "/out"]
-    ending = front_door(name, *args)
+    ending = run_entry_point(name, *args)
     assert ending.exit_code == 1, ending.output
     assert ending.output.startswith("error: 'ftp://localhost' is not a URL")
 
 
 @pytest.mark.parametrize("name", ["nothing", "run_model", "../run_job", ""])
 def test_what_is_no_command_is_refused(name):
-    ending = front_door(name)
+    ending = run_entry_point(name)
     assert ending.exit_code == 2, ending.output
     assert "No such command" in ending.output
+
+
+@pytest.fixture
+def _signals():
+    """Put the handlers of signals back."""
+    handlers = {
+        each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)
+    }
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_signals")
+def test_a_signal_ends_a_command_by_an_exception_unless_it_was_ignored():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    exit_on_signals()
+    with pytest.raises(SystemExit) as caught:
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert caught.value.code == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
