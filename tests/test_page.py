@@ -188,7 +188,7 @@ def test_an_example_runs_by_the_keyboard_alone(text_page: Visit) -> None:
     page.keyboard.press("Enter")
     result = page.get_by_role("region", name="Done in")
     expect(result).to_be_focused()
-    expect(result).to_contain_text("What went in")
+    expect(result).to_contain_text("Inputs")
     shown = json.loads(result.locator("pre").last.inner_text())
     assert len(shown["predictions"]) == 5
     # laid out, one value a line

@@ -195,7 +195,7 @@ def test_a_job_that_is_always_lost_fails_in_the_end():
     worker = FakeWorker(*[WorkerLost("gone")] * MAX_LOSSES)
     outcomes, _ = run_crew(worker, jobs=make_jobs(2))
     assert outcomes["0"].status_code == 500
-    assert "lost, 3 times" in outcomes["0"].message
+    assert "lost 3 times" in outcomes["0"].message
     assert outcomes["1"] == DONE
 
 
@@ -276,8 +276,8 @@ def test_without_a_terminal_there_are_lines_now_and_then(monkeypatch):
     stream = io.StringIO()
     shown = Progress(1200, stream)
     shown.show()
-    shown.count(is_done=True)
-    shown.count(is_done=False)
+    shown.add(is_done=True)
+    shown.add(is_done=False)
     shown.show()
     shown.close()
     first, second = stream.getvalue().splitlines()
@@ -290,7 +290,7 @@ def test_lines_are_few(monkeypatch):
     stream = io.StringIO()
     shown = Progress(3, stream)
     for _ in range(3):
-        shown.count(is_done=True)
+        shown.add(is_done=True)
         shown.show()
     assert stream.getvalue() == ""
 

@@ -13,7 +13,7 @@ from .workers import Worker
 #: Seconds between two checks for a stop signal.
 POLL_INTERVAL = 0.1
 
-STOPPING = "stopping after the running jobs; press Ctrl-C again to abort them"
+STOPPING = "stopping: running jobs finish; press Ctrl-C again to abort them"
 
 
 class BulkRun:
@@ -77,7 +77,7 @@ class BulkRun:
         if progress.failed:
             line += f"; see {self.failures.path}"
         if ended < progress.total:
-            line += f"\n{progress.total - ended:,} not run: continue with --resume"
+            line += f"\n{progress.total - ended:,} have not run: continue with --resume"
         return line
 
     def _follow(self, crew: Crew, signals: StopSignals) -> None:
