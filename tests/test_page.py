@@ -220,7 +220,7 @@ def test_a_dropped_file_runs(text_page: Visit, browser: Browser) -> None:
 @pytest.mark.parametrize(
     ("name", "media_type", "size", "problem"),
     [
-        ("long.txt", "text/plain", 1025, "long.txt has 1 KiB; input.txt may have at most 1K."),
+        ("long.txt", "text/plain", 1025, "long.txt has 1 KiB; the limit for input.txt is 1K."),
         ("photo.png", "image/png", 9, "photo.png is image/png; input.txt should be text/plain."),
     ],
 )

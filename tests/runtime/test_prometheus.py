@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from flask_psc_model.workers.stats import BOUNDS, Histogram, Counter
+from flask_psc_model.workers.stats import BOUNDS, Counter, Histogram
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 

@@ -1,7 +1,7 @@
 """Workers on this machine."""
 
 import os
-from typing import List
+from typing import Any, List
 
 from ..model.spec import Limits
 from ..workers.devices import assign_devices
@@ -14,6 +14,9 @@ THREADS_VARIABLE = "OMP_NUM_THREADS"
 
 class LocalBackend(Backend):
     """Starts workers on this machine."""
+
+    def __exit__(self, *_: Any) -> None:
+        """Do nothing: there is no connection."""
 
     def available_slots(self, limits: Limits) -> int:
         """Return how many model processes there is room for, at least one."""

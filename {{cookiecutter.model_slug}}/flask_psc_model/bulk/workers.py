@@ -88,8 +88,9 @@ class Backend(ABC):
     def __enter__(self) -> "Backend":
         return self
 
+    @abstractmethod
     def __exit__(self, *_: Any) -> None:
-        """Do nothing by default."""
+        """Disconnect from what runs the workers."""
 
 
 class ProcessWorker(Worker):

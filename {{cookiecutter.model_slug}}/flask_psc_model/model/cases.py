@@ -1,8 +1,8 @@
-"""Test cases: the folders below `tests/data/examples` and `tests/data/validation-error`.
+"""Test cases: the folders in `tests/data/examples` and `tests/data/validation-error`.
 
-In a case folder, the model's file `input.txt` is the file `input.txt`, the file `input`,
-or the only file in a folder of either name. A job lacks the input files that its case
-folder lacks.
+In a case folder, the model's file `input.txt` is the file `input.txt`, the file
+`input`, or the only file in a folder of either name. A job lacks the input files that
+its case folder lacks.
 """
 
 import os
@@ -108,10 +108,12 @@ def check_filenames(names: Sequence[str], message_filename: str) -> None:
     for name in [message_filename] + list(names):
         stem = os.path.splitext(name)[0]
         if stem in seen:
-            problem = f"the files {seen[stem]} and {name} differ only in their extensions"
             is_message = seen[stem] == message_filename
             hint = ", or set error_message_filename" if is_message else ""
-            raise ValueError(f"{problem}: rename one of them{hint}")
+            raise ValueError(
+                f"the files {seen[stem]} and {name} differ only in their extensions:"
+                f" rename one of them{hint}"
+            )
         seen[stem] = name
 
 

@@ -18,7 +18,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from ..workers.runner import Runner
-from ..workers.stats import BOUNDS, Histogram, Counter
+from ..workers.stats import BOUNDS, Counter, Histogram
 
 
 def write_stats(runner: Runner, accept: str) -> Tuple[bytes, str]:

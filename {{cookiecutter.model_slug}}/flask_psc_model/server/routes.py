@@ -154,7 +154,9 @@ def _read_body() -> bytes:
             drained += len(chunk)
     # Gunicorn raises an OSError, too, when a chunked body breaks off
     except (OSError, ClientDisconnected) as error:
-        raise RequestTimeout("the body of the request did not arrive completely") from error
+        raise RequestTimeout(
+            "the body of the request did not arrive completely"
+        ) from error
     if len(body) > MAX_JOB_BYTES:
         raise JobTooLarge(
             f"the body of the request is larger than {MAX_JOB_BYTES} bytes; a job holds"

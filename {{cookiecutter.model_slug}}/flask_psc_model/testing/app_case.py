@@ -22,7 +22,8 @@ class AppTestCase(unittest.TestCase):
     def create_app(self) -> Any:
         """Return the Flask app to test; override it."""
         raise NotImplementedError(
-            f"{type(self).__name__} does not define create_app: let it return the app"
+            f"{type(self).__name__} does not define create_app: define it and return"
+            " the app"
         )
 
     @property

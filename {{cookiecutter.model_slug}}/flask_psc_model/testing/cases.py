@@ -99,7 +99,9 @@ class AutoAppTestCase(AppTestCase):
 
     def check_validation_error_message(self, actual: str, expected: str) -> None:
         """Check that a message contains the expected text, ignoring letter case."""
-        self.assertTrue(expected, "the expected message is blank: any message contains it")
+        self.assertTrue(
+            expected, "the expected message is blank: any message contains it"
+        )
         self.assertIn(expected.lower(), actual.lower())
 
     def _find_cases(self, folder: str) -> List[Case]:

@@ -19,8 +19,8 @@ THREADS = 256
 #: Seconds that an idle connection stays open for its client's next request.
 KEEPALIVE = 75
 
-#: Seconds after which a hanging web process is killed. Long jobs do not count: the model
-#: has a process of its own.
+#: Seconds after which a hanging web process is killed. Long jobs do not count: the
+#: model has a process of its own.
 HEARTBEAT_TIMEOUT = 30
 
 #: Seconds that a shutdown may take beyond the time limit of the running job.

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict
 
 from ...model.loading import to_path
 from ...model.spec import Limits, find_model_metadata
-from ...workers.devices import count_processes, assign_devices
+from ...workers.devices import assign_devices, count_processes
 from ...workers.lifeline import adopt_orphans, die_with_parent
 from ...workers.process_runner import ProcessRunner
 

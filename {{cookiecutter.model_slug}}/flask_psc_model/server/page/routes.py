@@ -75,7 +75,9 @@ def run() -> Response:
         _add_inputs(page_job)
         outcome = _get_runner().run(page_job.job)
         if outcome.status_code != 200:
-            return MessageResponse(outcome.status_code, page_job.shorten(outcome.message))
+            return MessageResponse(
+                outcome.status_code, page_job.shorten(outcome.message)
+            )
         with ExitStack() as stack:
             parts = page_job.open_files(stack)
             opened = stack.pop_all()
@@ -145,7 +147,7 @@ def _check_length(card: Card) -> None:
     limit = FORM_SIZE + sum(sizes)
     if request.content_length > limit:
         raise JobTooLarge(
-            f"the request is larger than {limit} bytes, the limit for all files together"
+            f"the request is larger than {limit} bytes, the limit for all its files"
         )
 
 
