@@ -1,5 +1,6 @@
 """A bulk run: runs jobs with a crew, shows progress and records failures."""
 
+from dataclasses import dataclass
 from typing import Sequence
 
 from ..jobs.outcome import READY, Outcome
@@ -16,6 +17,7 @@ POLL_INTERVAL = 0.1
 STOPPING = "stopping: running jobs finish; press Ctrl-C again to abort them"
 
 
+@dataclass
 class BulkRun:
     """Runs jobs and keeps count of them.
 
@@ -25,10 +27,9 @@ class BulkRun:
         problem: why the run ended early, empty if it did not.
     """
 
-    def __init__(self, failures: Failures, progress: Progress) -> None:
-        self.failures = failures
-        self.progress = progress
-        self.problem = ""
+    failures: Failures
+    progress: Progress
+    problem: str = ""
 
     def work(
         self,
