@@ -1,4 +1,4 @@
-"""`GET /metrics`: what was counted and timed, for Prometheus."""
+"""`GET /metrics`: the stats, for Prometheus."""
 
 import os
 import subprocess
@@ -184,7 +184,7 @@ def test_the_app_does_not_import_prometheus_client_by_itself():
     subprocess.check_call([sys.executable, "-c", code], env=environment)
 
 
-# --- tallies and histograms ------------------------------------------------------
+# --- counters and histograms -----------------------------------------------------
 
 
 def test_a_time_counts_in_the_first_range_that_holds_it():

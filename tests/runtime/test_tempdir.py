@@ -1,4 +1,4 @@
-"""Temporary files go to the first folder that takes them."""
+"""Temporary files go to the first writable folder."""
 
 import os
 
