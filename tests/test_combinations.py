@@ -218,6 +218,8 @@ def test_every_package_that_is_wanted_is_pinned_for_the_python(rendered: list[Re
     for each in rendered:
         pinned = each.tree["requirements.txt"].decode()
         wanted = each.tree["requirements.in"].decode()
+        if each.answers["python_version"] != "3.6":
+            wanted = re.sub(r"^.*; python_version < .*\n", "", wanted, flags=re.MULTILINE)
         assert required_names(wanted, r"(\w[\w-]*)") <= required_names(pinned, r"([\w-]+)==\S+"), str(each)
         assert f"Python {each.answers['python_version']}" in pinned, str(each)
 

@@ -96,7 +96,7 @@ def test_the_types_of_its_runtime_are_right_for_the_oldest_python(bake: Bake, tm
     repository = bake(python_version=OLDEST)
     environment = make_environment(tmp_path / "environment", repository, OLDEST)
     # the last mypy that knows the language and the standard library of that Python
-    environment.install("mypy==0.971", "types-PyYAML")
+    environment.install("mypy==0.971", "types-PyYAML", "types-dataclasses")
     repository.run("python", "-m", "mypy", "-p", "flask_psc_model", environment=environment)
 
 

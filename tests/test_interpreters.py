@@ -22,6 +22,7 @@ VERSIONS = ["3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13"]
 #: What the runtime needs, and what its tests need beside it; always the newest.
 PACKAGES = [
     "click",
+    'dataclasses; python_version < "3.7"',
     "flask",
     "gunicorn",
     "markdown-it-py",

@@ -188,7 +188,7 @@ def test_an_example_runs_by_the_keyboard_alone(text_page: Visit) -> None:
     page.keyboard.press("Enter")
     result = page.get_by_role("region", name="Done in")
     expect(result).to_be_focused()
-    expect(result).to_contain_text("What went in")
+    expect(result).to_contain_text("Inputs")
     shown = json.loads(result.locator("pre").last.inner_text())
     assert len(shown["predictions"]) == 5
     # laid out, one value a line
@@ -220,7 +220,7 @@ def test_a_dropped_file_runs(text_page: Visit, browser: Browser) -> None:
 @pytest.mark.parametrize(
     ("name", "media_type", "size", "problem"),
     [
-        ("long.txt", "text/plain", 1025, "long.txt has 1 KiB; input.txt may have at most 1K."),
+        ("long.txt", "text/plain", 1025, "long.txt has 1 KiB; the limit for input.txt is 1K."),
         ("photo.png", "image/png", 9, "photo.png is image/png; input.txt should be text/plain."),
     ],
 )

@@ -1,4 +1,4 @@
-"""The app: the model of `model_lib` behind the HTTP API of `flask_psc_model`."""
+"""The Flask app that serves the model of `model_lib`."""
 
 from flask_psc_model import create_app
 

@@ -21,13 +21,13 @@ from .colors import CSS_COLORS, Color, parse_color
 
 METADATA = load_metadata(__file__)
 
-#: How many names are answered.
+#: The number of names in a result.
 NAMES = 5
 
 #: The distance between black and white, the two colours farthest apart.
 MAX_DISTANCE = math.sqrt(3 * 255**2)
 
-#: The saved network. The example's is in its code: it works without the file.
+#: The saved network; the example works without this file.
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "model.{{ "keras" if version >= (2, 13) else "h5" }}"
 
 
@@ -39,7 +39,7 @@ class ColorScorer(keras.layers.Layer):
     """
 
     def build(self, input_shape) -> None:
-        """Make room for the table of named colours."""
+        """Create the weight that holds the table of named colours."""
         self.table = self.add_weight(
             name="table", shape=(len(CSS_COLORS), 3), trainable=False
         )
@@ -55,7 +55,7 @@ class ColorScorer(keras.layers.Layer):
 
 
 def build_network() -> keras.Model:
-    """Make the network with its weights: the table of named colours."""
+    """Return the network with its weights, the table of named colours."""
     colors = keras.Input(shape=(3,))
     network = keras.Model(colors, ColorScorer()(colors))
     table = [parse_color(text) for text in CSS_COLORS.values()]
@@ -70,9 +70,9 @@ class {{ cookiecutter.__model_class }}(ModelBase):
     output_filenames = list(METADATA.outputs)
 
     def __init__(self) -> None:
-        """Load what every run needs; called once, when the server starts.
+        """Load what every job needs; called once, at the start of the server.
 
-        Keras puts it on the GPU where there is one.
+        Keras uses the GPU if there is one.
         """
         if WEIGHTS.exists():
             self.network = keras.models.load_model(str(WEIGHTS), compile=False)
@@ -80,7 +80,7 @@ class {{ cookiecutter.__model_class }}(ModelBase):
             self.network = build_network()
 
     def run(self, input_path: str, output_path: str) -> None:
-        """Read the colour in one file and write its nearest names to another."""
+        """Read a colour from the input file and write its nearest names as JSON."""
         with open(input_path, encoding="utf-8") as file:
             try:
                 color = parse_color(file.read())
@@ -90,7 +90,7 @@ class {{ cookiecutter.__model_class }}(ModelBase):
             json.dump({"predictions": self.predict(color)}, file, indent=2)
 
     def predict(self, color: Color) -> List[Dict[str, Union[str, float]]]:
-        """Name the colours nearest to one.
+        """Return the names of the nearest colours.
 
         Args:
             color: red, green and blue, each from 0 to 255.

@@ -10,7 +10,7 @@ from .colors import CSS_COLORS, Color, parse_color
 
 METADATA = load_metadata(__file__)
 
-#: How many names are answered.
+#: The number of names in a result.
 NAMES = 5
 
 #: The distance between black and white, the two colours farthest apart.
@@ -24,11 +24,11 @@ class {{ cookiecutter.__model_class }}(ModelBase):
     output_filenames = list(METADATA.outputs)
 
     def __init__(self) -> None:
-        """Load what every run needs; called once, when the server starts."""
+        """Load what every job needs; called once, at the start of the server."""
         self.colors = {name: parse_color(text) for name, text in CSS_COLORS.items()}
 
     def run(self, input_path: str, output_path: str) -> None:
-        """Read the colour in one file and write its nearest names to another."""
+        """Read a colour from the input file and write its nearest names as JSON."""
         with open(input_path, encoding="utf-8") as file:
             try:
                 color = parse_color(file.read())
@@ -39,7 +39,7 @@ class {{ cookiecutter.__model_class }}(ModelBase):
             file.write("\n")
 
     def predict(self, color: Color) -> List[Dict[str, Union[str, float]]]:
-        """Name the colours nearest to one.
+        """Return the names of the nearest colours.
 
         Args:
             color: red, green and blue, each from 0 to 255.

@@ -14,13 +14,13 @@ from .colors import CSS_COLORS, Color, parse_color
 
 METADATA = load_metadata(__file__)
 
-#: How many names are answered.
+#: The number of names in a result.
 NAMES = 5
 
 #: The distance between black and white, the two colours farthest apart.
 MAX_DISTANCE = math.sqrt(3 * 255**2)
 
-#: The network's `state_dict`. The example's is in its code: it works without the file.
+#: The network's `state_dict`; the example works without this file.
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "model.pt"
 
 
@@ -33,7 +33,7 @@ class ColorScorer(torch.nn.Module):
     table: torch.Tensor
 
     def __init__(self) -> None:
-        """Make the table of named colours; it is saved and moved like weights."""
+        """Create the table of named colours; it is saved and moved like weights."""
         super().__init__()
         colors = [parse_color(text) for text in CSS_COLORS.values()]
         self.register_buffer("table", torch.tensor(colors, dtype=torch.float32))
@@ -51,20 +51,20 @@ class {{ cookiecutter.__model_class }}(ModelBase):
     output_filenames = list(METADATA.outputs)
 
     def __init__(self) -> None:
-        """Load what every run needs; called once, when the server starts."""
+        """Load what every job needs; called once, at the start of the server."""
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = ColorScorer().to(self.device).eval()
         if WEIGHTS.exists():
 {% if version >= (1, 13) %}
             weights = torch.load(WEIGHTS, map_location=self.device, weights_only=True)
 {% else %}
-            # this loads any Python object: use files of your own only
+            # this can run code from the file: load only your own files
             weights = torch.load(str(WEIGHTS), map_location=self.device)
 {% endif %}
             self.network.load_state_dict(weights)
 
     def run(self, input_path: str, output_path: str) -> None:
-        """Read the colour in one file and write its nearest names to another."""
+        """Read a colour from the input file and write its nearest names as JSON."""
         with open(input_path, encoding="utf-8") as file:
             try:
                 color = parse_color(file.read())
@@ -75,7 +75,7 @@ class {{ cookiecutter.__model_class }}(ModelBase):
 
     @torch.{{ "inference_mode" if version >= (1, 9) else "no_grad" }}()
     def predict(self, color: Color) -> List[Dict[str, Union[str, float]]]:
-        """Name the colours nearest to one.
+        """Return the names of the nearest colours.
 
         Args:
             color: red, green and blue, each from 0 to 255.

@@ -13,13 +13,13 @@ from .colors import CSS_COLORS, Color, parse_color
 
 METADATA = load_metadata(__file__)
 
-#: How many names are answered.
+#: The number of names in a result.
 NAMES = 5
 
 #: The distance between black and white, the two colours farthest apart.
 MAX_DISTANCE = math.sqrt(3 * 255**2)
 
-#: A SavedModel of the network. The example's is in its code: it works without the folder.
+#: The network as a SavedModel; the example works without this folder.
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "model"
 
 
@@ -30,7 +30,7 @@ class ColorScorer(tf.Module):
     """
 
     def __init__(self) -> None:
-        """Make the table of named colours; it is saved like weights."""
+        """Create the table of named colours; it is saved like weights."""
         super().__init__()
         colors = [parse_color(text) for text in CSS_COLORS.values()]
         self.table = tf.Variable(colors, trainable=False, dtype=tf.float32)
@@ -49,9 +49,9 @@ class {{ cookiecutter.__model_class }}(ModelBase):
     output_filenames = list(METADATA.outputs)
 
     def __init__(self) -> None:
-        """Load what every run needs; called once, when the server starts.
+        """Load what every job needs; called once, at the start of the server.
 
-        TensorFlow puts it on the GPU where there is one.
+        TensorFlow uses the GPU if there is one.
         """
         if WEIGHTS.exists():
             self.network = tf.saved_model.load(str(WEIGHTS))
@@ -59,7 +59,7 @@ class {{ cookiecutter.__model_class }}(ModelBase):
             self.network = ColorScorer()
 
     def run(self, input_path: str, output_path: str) -> None:
-        """Read the colour in one file and write its nearest names to another."""
+        """Read a colour from the input file and write its nearest names as JSON."""
         with open(input_path, encoding="utf-8") as file:
             try:
                 color = parse_color(file.read())
@@ -69,7 +69,7 @@ class {{ cookiecutter.__model_class }}(ModelBase):
             json.dump({"predictions": self.predict(color)}, file, indent=2)
 
     def predict(self, color: Color) -> List[Dict[str, Union[str, float]]]:
-        """Name the colours nearest to one.
+        """Return the names of the nearest colours.
 
         Args:
             color: red, green and blue, each from 0 to 255.

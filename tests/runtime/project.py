@@ -109,7 +109,7 @@ def _describe(files):
 
 @functools.lru_cache(maxsize=None)
 def _compile_runtime():
-    """Return a copy of the runtime with its byte-code, which saves each server time."""
+    """Return a copy of the runtime with its bytecode, for a faster start."""
     parent = tempfile.mkdtemp()
     atexit.register(shutil.rmtree, parent)
     folder = os.path.join(parent, "flask_psc_model")

@@ -11,11 +11,11 @@ from flask_psc_model.bulk.capacity import Capacity
 from flask_psc_model.bulk.crew import MAX_LOSSES, Crew
 from flask_psc_model.bulk.failures import Failures
 from flask_psc_model.bulk.jobs import FolderJob
-from flask_psc_model.bulk.local_backend import Machines
+from flask_psc_model.bulk.local_backend import LocalBackend
 from flask_psc_model.bulk.progress import Progress, format_rate, format_time
 from flask_psc_model.bulk.run import BulkRun
 from flask_psc_model.bulk.shard import Shard
-from flask_psc_model.bulk.stop_signals import Interruption
+from flask_psc_model.bulk.stop_signals import StopSignals
 from flask_psc_model.bulk.workers import Worker, WorkerLost
 from flask_psc_model.jobs.outcome import READY, Outcome
 from flask_psc_model.model.metadata import Metadata
@@ -125,16 +125,16 @@ def test_the_limits_of_a_container_count(monkeypatch, tmp_path, version):
 
 
 def test_there_is_always_room_for_one_on_this_machine():
-    assert Machines().count_room(make_limits(cpu=100000)) == 1
+    assert LocalBackend().available_slots(make_limits(cpu=100000)) == 1
 
 
 def test_every_process_has_as_many_devices_as_the_model_asks_for(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
-    found = [each[devices.VARIABLE] for each in devices.deal_out_devices(3, 2)]
+    found = [each[devices.VARIABLE] for each in devices.assign_devices(3, 2)]
     assert found == ["4,5", "6,4", "5,6"]
-    found = [each[devices.VARIABLE] for each in devices.deal_out_devices(2, 9)]
+    found = [each[devices.VARIABLE] for each in devices.assign_devices(2, 9)]
     assert found == ["4,5,6", "4,5,6"]
-    assert devices.deal_out_devices(1, 2) == [{}]
+    assert devices.assign_devices(1, 2) == [{}]
 
 
 # --- the crew --------------------------------------------------------------------
@@ -195,7 +195,7 @@ def test_a_job_that_is_always_lost_fails_in_the_end():
     worker = FakeWorker(*[WorkerLost("gone")] * MAX_LOSSES)
     outcomes, _ = run_crew(worker, jobs=make_jobs(2))
     assert outcomes["0"].status_code == 500
-    assert "lost, 3 times" in outcomes["0"].message
+    assert "lost 3 times" in outcomes["0"].message
     assert outcomes["1"] == DONE
 
 
@@ -245,8 +245,8 @@ def test_a_run_whose_books_cannot_be_kept_closes_its_workers(tmp_path):
     (tmp_path / "out").rmdir()
     worker = FakeWorker(Outcome(500, "bad"))
     bulk_run = BulkRun(failures, Progress(2, io.StringIO()))
-    with pytest.raises(OSError), Interruption() as interruption:
-        bulk_run.work([worker], make_jobs(2), interruption)
+    with pytest.raises(OSError), StopSignals() as signals:
+        bulk_run.work([worker], make_jobs(2), signals)
     assert worker.calls[-1] == "close"
 
 
@@ -276,8 +276,8 @@ def test_without_a_terminal_there_are_lines_now_and_then(monkeypatch):
     stream = io.StringIO()
     shown = Progress(1200, stream)
     shown.show()
-    shown.count(is_done=True)
-    shown.count(is_done=False)
+    shown.add(is_done=True)
+    shown.add(is_done=False)
     shown.show()
     shown.close()
     first, second = stream.getvalue().splitlines()
@@ -290,7 +290,7 @@ def test_lines_are_few(monkeypatch):
     stream = io.StringIO()
     shown = Progress(3, stream)
     for _ in range(3):
-        shown.count(is_done=True)
+        shown.add(is_done=True)
         shown.show()
     assert stream.getvalue() == ""
 

@@ -237,6 +237,7 @@ def test_code_of_the_example_is_found_wherever_it_was_moved_to(project):
         ("torch", "torch[cuda]==2.0", []),
         ("mine", "mine @ https://example.org/mine.whl", []),
         ("--extra-index-url https://example.org\n-r x.in\n# y\n", "", []),
+        ('old; python_version < "3.7"\nflask # a; b', "click==1", ["flask"]),
         ("flask\nclick", "click==1", ["flask"]),
         ("flask", "flask>=1", ["flask"]),
         ("flask", "# flask==1", ["flask"]),

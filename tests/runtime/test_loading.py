@@ -158,7 +158,7 @@ def test_what_is_no_model_is_an_error_that_says_what_it_lacks(made, name):
         return
     with pytest.raises(ModelNotLoaded) as caught:
         load_model(lambda: made)
-    assert "made {}, which has no ".format(name) in caught.value.message
+    assert "of type {}, which has no ".format(name) in caught.value.message
     assert "input_filenames" in caught.value.message
     assert "derive the class from flask_psc_model.ModelBase" in caught.value.message
 
@@ -168,7 +168,7 @@ def test_a_model_that_lacks_one_attribute_is_an_error_that_names_only_that():
         input_filenames = output_filenames = validation_exception_class = "a"
         io_exception_class = OSError
 
-    with pytest.raises(ModelNotLoaded, match="made Duck, which has no run; derive"):
+    with pytest.raises(ModelNotLoaded, match="of type Duck, which has no run: derive"):
         load_model(Duck)
 
 

@@ -82,7 +82,7 @@ def test_another_file_name_can_be_asked_for(repository):
 
 def test_no_file_upwards_is_an_os_error_that_names_it(repository):
     with pytest.raises(
-        OSError, match="there is no unlikely.yaml in the folder of .*lib"
+        OSError, match="there is no unlikely.yaml at .*lib or in a folder above"
     ):
         load_metadata(str(repository / "model_lib"), "unlikely.yaml")
 

@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 import pytest
 from flask_psc_model import create_app
 from flask_psc_model.server.page import routes
-from flask_psc_model.server.page.multipart import write_parts
+from flask_psc_model.server.page.multipart import write_multipart
 
 from . import models
 from .apps import check, copy_text, make_client, make_model
@@ -422,9 +422,9 @@ def test_the_files_are_closed_though_nobody_reads_the_answer(
 
     def note(parts):
         opened.extend(part.file for part in parts)
-        return write_parts(parts)
+        return write_multipart(parts)
 
-    monkeypatch.setattr(routes, "write_parts", note)
+    monkeypatch.setattr(routes, "write_multipart", note)
     answer = upload(make_page(), {"input.txt": b"x"}, buffered=False)
     assert [file.closed for file in opened] == [False]
     answer.close()

@@ -228,7 +228,7 @@ def test_inputs_without_a_folder_are_refused(bulk):
 
 def test_outputs_in_the_inputs_are_refused(bulk):
     bulk.give("", count=1).outputs = bulk.inputs / "out"
-    check_refused(bulk.run(), "outside of it")
+    check_refused(bulk.run(), "outside it")
 
 
 def test_another_folder_than_the_repository_is_refused(bulk, tmp_path, project):

@@ -1,7 +1,7 @@
 """The PSC container API for a model, served by Flask.
 
-A model is a class derived from `ModelBase`; `create_app` puts it behind the routes
-`GET /status`, `POST /run` and `POST /shutdown` of the container specification.
+A model is a subclass of `ModelBase`; `create_app` serves it under the routes of the
+container specification: `GET /status`, `POST /run` and `POST /shutdown`.
 """
 
 import logging
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelBase", "__version__", "api", "create_app", "load_metadata"]
 
-# a library says nothing by itself: the server that runs it shows its log
+# a library logs nothing by itself: the program that uses it sets up the log
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 class _Package(ModuleType):
-    """This module, which imports Flask when it is first needed: a model's process never does."""
+    """This module, which imports Flask on first use: model processes do without."""
 
     def __getattr__(self, name: str) -> Any:
         if name == "create_app":

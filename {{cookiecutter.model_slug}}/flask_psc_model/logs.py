@@ -1,6 +1,6 @@
-"""The log: one line an event on standard error, as text or as JSON.
+"""The log: one line per event on standard error, as text or JSON.
 
-Every line carries the id of the request that it belongs to.
+Every line has the id of its request.
 """
 
 import datetime
@@ -19,11 +19,11 @@ _current = threading.local()
 
 
 def set_request_id(request_id: Optional[str] = None) -> str:
-    """Set the id of the request that this thread works on.
+    """Set and return the id of this thread's current request.
 
     Args:
-        request_id: the client's own; a new one is made where it is missing, or could
-            spoil a log line.
+        request_id: the client's; a missing one, or one that could break a log line, is
+            replaced by a new one.
     """
     if not request_id or not _VALID_ID.fullmatch(request_id):
         request_id = uuid.uuid4().hex
@@ -32,7 +32,7 @@ def set_request_id(request_id: Optional[str] = None) -> str:
 
 
 def get_request_id() -> str:
-    """Return the id of the request that this thread works on, or a dash."""
+    """Return the id of this thread's current request, or a dash."""
     return getattr(_current, "request_id", "-")
 
 
@@ -41,12 +41,9 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Format one record."""
-        line = "{} {:<7} {} {}".format(
-            _timestamp(record),
-            record.levelname,
-            get_request_id(),
-            _message(record).replace("\n", "\\n"),
-        )
+        message = _message(record).replace("\n", "\\n")
+        head = f"{_timestamp(record)} {record.levelname:<7} {get_request_id()}"
+        line = f"{head} {message}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line
@@ -71,10 +68,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class SlowClientFilter(logging.Filter):
-    """Turns Gunicorn's traceback for a client that stopped sending into one line."""
+    """Replaces Gunicorn's traceback for a client that stopped sending by one line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass."""
+        """Return True: every record passes."""
         if record.exc_info and isinstance(record.exc_info[1], BlockingIOError):
             record.msg, record.args = "a client stopped sending: connection closed", ()
             record.exc_info = None
@@ -82,17 +79,17 @@ class SlowClientFilter(logging.Filter):
 
 
 class RequestLineFilter(logging.Filter):
-    """Leaves out Werkzeug's line for each request, which repeats our own."""
+    """Drops Werkzeug's line for each request, which repeats our own."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every other record pass."""
+        """Return whether a record is another one."""
         return " - - [" not in str(record.msg)
 
 
 def make_logging_config() -> Dict[str, Any]:
     """Return the configuration for `logging.config.dictConfig`.
 
-    `PSC_LOG_FORMAT` chooses between `text`, the default, and `json`.
+    `PSC_LOG_FORMAT` is `text`, the default, or `json`.
 
     Raises:
         ValueError: `PSC_LOG_FORMAT` is neither.
@@ -130,7 +127,7 @@ def make_logging_config() -> Dict[str, Any]:
 
 
 def configure_logging() -> None:
-    """Send the log of this process to standard error.
+    """Log this process's events to standard error.
 
     Raises:
         ValueError: `PSC_LOG_FORMAT` is wrong.
@@ -139,7 +136,7 @@ def configure_logging() -> None:
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return a record's message without the colours that Werkzeug gives its own."""
+    """Return a record's message without Werkzeug's colours."""
     return _COLOR.sub("", record.getMessage())
 
 

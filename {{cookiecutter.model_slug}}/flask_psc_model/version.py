@@ -1,3 +1,3 @@
-"""The version of this runtime, which is the version of the template it came from."""
+"""The version of this runtime, the same as that of its template."""
 
 __version__ = "0.2.0"

@@ -1,4 +1,4 @@
-"""Colours of the example model: reading one, and the table of those with a name."""
+"""Colours of the example model: a parser, and the table of named colours."""
 
 import re
 from typing import Dict, Tuple
@@ -171,7 +171,7 @@ def parse_color(text: str) -> Color:
     if not match:
         raise ValueError(
             "expected one colour of three or six hexadecimal digits, such as ffaa00,"
-            " #ffaa00 or fa0, but found {}".format(_show(text))
+            f" #ffaa00 or fa0, but found {_show(text)}"
         )
     digits = match.group(1)
     if len(digits) == 3:

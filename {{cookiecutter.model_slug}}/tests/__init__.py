@@ -1,1 +1,1 @@
-"""The tests of the model and of the app that serves it."""
+"""Tests of the model and its app."""

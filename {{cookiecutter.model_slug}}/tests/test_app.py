@@ -1,4 +1,4 @@
-"""Tests of the app: the cases in `data/`, in this process and over real HTTP."""
+"""Tests of the app: runs the cases in `data/`, in this process and over HTTP."""
 
 import json
 import os
@@ -11,26 +11,26 @@ DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
 
 
 class AppTests:
-    """What must hold for the app, however it is served."""
+    """Tests for the app in this process and for the real server."""
 
     def create_app(self):
         """Return the app under test."""
         return app
 
     def test_sanity(self):
-        """The routes answer as the container specification says."""
+        """The routes follow the container specification."""
         self.check_sanity()
 
     def test_examples(self):
-        """Every case in `data/examples` runs and gives its expected results."""
+        """Every case in `data/examples` produces its expected results."""
         self.check_example_cases(os.path.join(DATA, "examples"))
 
     def test_validation_errors(self):
-        """Every case in `data/validation-error` is refused with its message."""
+        """Every case in `data/validation-error` is rejected with its message."""
         self.check_validation_error_cases(os.path.join(DATA, "validation-error"))
 
     def check_results(self, actual, expected):
-        """Compare the results of one case: the same names, and nearly equal scores."""
+        """Compare the results of a case: equal names, nearly equal scores."""
         actual = json.loads(actual.decode("utf-8"))["predictions"]
         expected = json.loads(expected.decode("utf-8"))["predictions"]
         self.assertEqual(
@@ -42,11 +42,11 @@ class AppTests:
 
 
 class TestApp(AppTests, AutoAppTestCase):
-    """The app in this process, where a debugger can follow it."""
+    """The app in this process, for debuggers and coverage."""
 
 
 class TestServer(AppTests, LiveAppTestCase):
-    """The app behind the server that the container runs."""
+    """The app behind the same server as in the container."""
 
 
 if __name__ == "__main__":

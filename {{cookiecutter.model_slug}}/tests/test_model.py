@@ -1,4 +1,4 @@
-"""Tests of the model by itself."""
+"""Tests of the model alone."""
 
 import json
 import os
@@ -29,7 +29,7 @@ class TestModel(unittest.TestCase):
         self.assertLess(scores[-1], scores[0])
 
     def test_a_text_that_is_no_colour_is_refused(self):
-        """The message says what a colour looks like."""
+        """The message shows a valid colour."""
         with self.assertRaisesRegex(ValueError, "such as ffaa00"):
             self.predict("orange")
 

@@ -1,4 +1,4 @@
-"""How many model processes a machine has room for."""
+"""How many model processes fit on a machine."""
 
 import math
 import os
@@ -7,7 +7,7 @@ from typing import NamedTuple, Optional
 from ..model.spec import Limits
 from ..workers.devices import find_devices
 
-#: The limits of a container, in control groups of version 2 and version 1.
+#: The limits of a container, in cgroup v2 and v1.
 CPU_MAX = "/sys/fs/cgroup/cpu.max"
 CPU_QUOTA = "/sys/fs/cgroup/cpu/cpu.cfs_quota_us"
 CPU_PERIOD = "/sys/fs/cgroup/cpu/cpu.cfs_period_us"
@@ -18,12 +18,12 @@ MEMORY_MAX = (
 
 
 class Capacity(NamedTuple):
-    """What a machine has.
+    """The resources of a machine.
 
     Attributes:
-        cpus: processors.
-        memory: bytes.
-        gpus: graphics processors.
+        cpus: number of CPUs.
+        memory: in bytes.
+        gpus: number of GPUs; infinite if models have to run on CPUs instead.
     """
 
     cpus: float
@@ -32,11 +32,7 @@ class Capacity(NamedTuple):
 
     @classmethod
     def of_machine(cls) -> "Capacity":
-        """Measure this machine, or the container that this process is in.
-
-        Where there is no graphics processor, the models compute on the others: there
-        is no end of them.
-        """
+        """Return the capacity of this machine, or of this process's container."""
         cpus = float(len(os.sched_getaffinity(0)))
         memory = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
         limits = [_read_number(path) for path in MEMORY_MAX]
@@ -47,9 +43,9 @@ class Capacity(NamedTuple):
         )
 
     def count_processes(self, limits: Limits) -> int:
-        """Return how many model processes fit, with the `resources` of `model.yaml`.
+        """Return how many model processes fit, by the `resources` of `model.yaml`.
 
-        Where `resources` names no processors, each process has one for itself.
+        Without a number of CPUs there, each process counts as one CPU.
         """
         fitting = [self.cpus / (limits.cpus or 1)]
         if limits.memory:
@@ -71,5 +67,5 @@ def _read_number(path: str, field: int = 0) -> Optional[float]:
         with open(path, encoding="ascii") as file:
             return float(file.read().split()[field])
     except (OSError, ValueError, IndexError):
-        # there is no such file, or it says "max"
+        # the file is missing, or holds "max"
         return None

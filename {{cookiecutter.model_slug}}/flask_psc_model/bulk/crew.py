@@ -1,4 +1,4 @@
-"""The crew: a thread for each worker, and the jobs that they share."""
+"""The crew: one thread per worker, and the jobs that they share."""
 
 import collections
 import contextlib
@@ -13,27 +13,27 @@ from ..model.loading import describe
 from .jobs import FolderJob
 from .workers import Worker, WorkerLost
 
-#: How often a job may be lost with its worker: it may be what breaks the machines.
+#: A job fails when it was lost this often: it may be what kills its workers.
 MAX_LOSSES = 3
 
 log = logging.getLogger(__name__)
 
 
 class Crew:
-    """Runs jobs on workers until none is left.
+    """Runs jobs on workers until no job is left.
 
-    A worker that cannot load the model leaves the crew.
+    A worker that cannot load the model stops.
 
     Attributes:
-        failure: why the last worker that left could not load the model.
+        failure: why the last worker that stopped could not load the model.
     """
 
     def __init__(self, workers: Sequence[Worker], jobs: Iterable[FolderJob]) -> None:
-        """Choose the workers and the jobs, without beginning.
+        """Set the workers and their jobs; `start` starts them.
 
         Args:
             workers: at least one.
-            jobs: what they run.
+            jobs: to run.
         """
         self.failure = ""
         self._workers = workers
@@ -50,12 +50,12 @@ class Crew:
         ]
 
     def start(self) -> None:
-        """Begin."""
+        """Start a thread for each worker."""
         for thread in self._threads:
             thread.start()
 
     def is_working(self) -> bool:
-        """Tell whether there may be another result."""
+        """Return whether another result may come."""
         with self._changed:
             if not self._results.empty() or self._running:
                 return True
@@ -63,26 +63,26 @@ class Crew:
             return bool(self._waiting) and not self._is_stopping and has_workers
 
     def wait(self, seconds: float) -> Optional[Tuple[FolderJob, Outcome]]:
-        """Wait for the next result; return nothing where none came in time."""
+        """Return the next result, or None if there is none in time."""
         with contextlib.suppress(queue.Empty):
             return self._results.get(timeout=seconds)
         return None
 
     def stop(self) -> None:
-        """Let no other job start; those that run may come to their end."""
+        """Start no other job; running jobs finish."""
         with self._changed:
             self._is_stopping = True
             self._changed.notify_all()
 
     def abort(self) -> None:
-        """Stop the running jobs too: they have no result, and leave nothing."""
+        """Stop running jobs, too: they have no result and leave no files."""
         self._is_aborted = True
         self.stop()
         for worker in self._workers:
             worker.abort()
 
     def close(self) -> None:
-        """End the workers, once no job runs."""
+        """Close the workers once no job runs."""
         self.stop()
         with self._changed:
             self._changed.wait_for(lambda: not self._running)
@@ -101,14 +101,14 @@ class Crew:
                     is_lost = False
                 if not self._load(worker):
                     return
-                job = self._take()
+                job = self._next_job()
                 if job is None:
                     return
                 self._run(worker, job)
             except WorkerLost as error:
                 is_lost = True
                 if not self._is_stopping:
-                    log.warning("a worker is lost, and replaced: %s", error)
+                    log.warning("replacing a lost worker: %s", error)
 
     def _load(self, worker: Worker) -> bool:
         outcome = worker.load()
@@ -116,23 +116,23 @@ class Crew:
             return True
         if not self._is_stopping:
             self.failure = outcome.message
-            log.error("a worker leaves: %s", outcome.message)
+            log.error("a worker stops: %s", outcome.message)
         return False
 
     def _run(self, worker: Worker, job: FolderJob) -> None:
         try:
-            self._end(job, worker.run(job))
+            self._finish(job, worker.run(job))
         except WorkerLost:
-            self._take_back(job)
+            self._requeue(job)
             raise
         except Exception as error:
             log.exception("the job %s failed", job.name)
-            self._end(job, Outcome(500, "unexpected error: " + describe(error)))
+            self._finish(job, Outcome(500, f"unexpected error: {describe(error)}"))
 
-    def _take(self) -> Optional[FolderJob]:
-        """Wait for a job; return nothing when there will be none.
+    def _next_job(self) -> Optional[FolderJob]:
+        """Wait for a job and return it, or None when no more will come.
 
-        While other workers run a job they may be lost, and it is to be run again.
+        A job that runs on another worker comes back if that worker is lost.
         """
         with self._changed:
             while not self._waiting and self._running and not self._is_stopping:
@@ -143,18 +143,18 @@ class Crew:
             self._running.append(job)
             return job
 
-    def _end(self, job: FolderJob, outcome: Outcome) -> None:
+    def _finish(self, job: FolderJob, outcome: Outcome) -> None:
         with self._changed:
             if not self._is_aborted:
                 self._results.put((job, outcome))
             self._running.remove(job)
             self._changed.notify_all()
 
-    def _take_back(self, job: FolderJob) -> None:
+    def _requeue(self, job: FolderJob) -> None:
         self._losses.append(job.name)
         if self._losses.count(job.name) >= MAX_LOSSES:
-            message = f"the machine or process that ran it was lost, {MAX_LOSSES} times"
-            self._end(job, Outcome(500, message))
+            message = f"the machine or process that ran it was lost {MAX_LOSSES} times"
+            self._finish(job, Outcome(500, message))
             return
         with self._changed:
             self._running.remove(job)

@@ -1,4 +1,4 @@
-"""The file that holds the jobs that failed: one line of JSON each."""
+"""The file `errors.jsonl` of failed jobs: one line of JSON each."""
 
 import contextlib
 import json
@@ -11,19 +11,19 @@ NAME = "errors{}.jsonl"
 
 
 class Failures:
-    """The jobs of a shard that have failed, as `errors.jsonl` in the outputs has them.
+    """The failed jobs of a shard, recorded in `errors.jsonl` in the outputs folder.
 
     Attributes:
-        path: of the file; it is there only while a job has failed.
+        path: of the file, which exists only if a job has failed.
     """
 
     def __init__(self, outputs: str, suffix: str, keep: bool) -> None:
-        """Choose the file.
+        """Read the failures of an earlier run, or start without any.
 
         Args:
-            outputs: the folder that it is in, which exists.
-            suffix: of its name, so that each shard has its own.
-            keep: whether the failures of an earlier run still count.
+            outputs: existing folder of the file.
+            suffix: part of the file's name, one per shard.
+            keep: whether failures of an earlier run still count.
 
         Raises:
             OSError: the file cannot be read or written.
@@ -38,11 +38,11 @@ class Failures:
         return name in self._entries
 
     def add(self, name: str, outcome: Outcome) -> None:
-        """Record that a job failed, at once: this process may be killed.
+        """Record a failed job at once: this process may be killed.
 
         Args:
             name: of the job.
-            outcome: says why.
+            outcome: of the job.
 
         Raises:
             OSError: the file cannot be written.
@@ -57,11 +57,11 @@ class Failures:
             file.write(json.dumps(entry) + "\n")
 
     def discard(self, name: str) -> None:
-        """Forget that a job once failed, since it has run now."""
+        """Remove a job that has succeeded now."""
         self._entries.pop(name, None)
 
     def save(self) -> None:
-        """Write the file anew, with each failed job once.
+        """Rewrite the file with each failed job once.
 
         Raises:
             OSError: the file cannot be written.
@@ -77,7 +77,7 @@ class Failures:
 
 
 def _read(path: str) -> Iterator[Dict[str, Any]]:
-    """Read the entries of a file, whose last line may be cut off."""
+    """Yield the entries of a file, whose last line may be cut off."""
     try:
         with open(path, encoding="utf-8") as file:
             lines = file.readlines()

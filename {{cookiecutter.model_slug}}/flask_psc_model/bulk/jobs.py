@@ -1,4 +1,4 @@
-"""The jobs of a bulk run: one for every folder below the inputs."""
+"""The jobs of a bulk run: one for each folder in INPUTS."""
 
 import os
 from typing import Iterable, List, NamedTuple
@@ -10,9 +10,9 @@ class FolderJob(NamedTuple):
     """One job.
 
     Attributes:
-        name: of its input folder and of its output folder.
-        input_folder: absolute path of its input folder.
-        output_folder: absolute path of its output folder, which need not exist.
+        name: of its input folder and its output folder.
+        input_folder: absolute path.
+        output_folder: absolute path; the folder may not exist yet.
     """
 
     name: str
@@ -20,10 +20,10 @@ class FolderJob(NamedTuple):
     output_folder: str
 
     def is_done(self, filenames: Iterable[str]) -> bool:
-        """Tell whether its result is there, and whole.
+        """Return whether its result is complete.
 
-        A staging folder that is left there may mean that only a part of the files has
-        been moved into place.
+        A staging folder left behind may mean that only some files have been moved into
+        place.
 
         Args:
             filenames: of the declared outputs.
@@ -38,21 +38,21 @@ class FolderJob(NamedTuple):
 
 
 def list_jobs(inputs: str, outputs: str) -> List[FolderJob]:
-    """List the jobs, in the order of their names; hidden folders are none.
+    """List the jobs by name; hidden folders are skipped.
 
     Args:
-        inputs: the folder of their input folders.
-        outputs: the folder for their output folders.
+        inputs: holds the input folders.
+        outputs: holds the output folders.
 
     Raises:
         OSError: the inputs cannot be listed.
-        ValueError: there is no job, or the outputs would be one.
+        ValueError: there is no job, or the outputs are inside the inputs.
     """
     inputs, outputs = os.path.abspath(inputs), os.path.abspath(outputs)
-    if _join_end(outputs).startswith(_join_end(inputs)):
+    if _end_with_slash(outputs).startswith(_end_with_slash(inputs)):
         raise ValueError(
-            f"OUTPUTS {outputs} is in INPUTS {inputs}, where every folder is a job: name a folder"
-            " outside of it"
+            f"OUTPUTS {outputs} is in INPUTS {inputs}, where every folder is a job:"
+            " choose a folder outside it"
         )
     with os.scandir(inputs) as entries:
         names = [
@@ -62,8 +62,8 @@ def list_jobs(inputs: str, outputs: str) -> List[FolderJob]:
         ]
     if not names:
         raise ValueError(
-            f"there is no folder in INPUTS {inputs}: give each job one, with its input"
-            " files"
+            f"there is no folder in INPUTS {inputs}: create one for each job, with its"
+            " input files"
         )
     return [
         FolderJob(name, os.path.join(inputs, name), os.path.join(outputs, name))
@@ -71,5 +71,5 @@ def list_jobs(inputs: str, outputs: str) -> List[FolderJob]:
     ]
 
 
-def _join_end(folder: str) -> str:
+def _end_with_slash(folder: str) -> str:
     return os.path.join(os.path.realpath(folder), "")

@@ -1,52 +1,30 @@
-"""Where workers run: on this machine, or on those that a subclass knows."""
+"""Workers on this machine."""
 
 import os
 from typing import Any, List
 
 from ..model.spec import Limits
-from ..workers.devices import deal_out_devices
+from ..workers.devices import assign_devices
 from .capacity import Capacity
-from .workers import Model, ProcessWorker, Worker
+from .workers import Backend, Model, ProcessWorker, Worker
 
-#: How many threads the libraries of numerical code start; all processors by default.
+#: Number of threads of numerical libraries; by default that of all CPUs.
 THREADS_VARIABLE = "OMP_NUM_THREADS"
 
 
-class Unusable(Exception):
-    """No worker can run there; the message says what to do."""
-
-
-class Machines:
-    """A context manager of what workers run on: this machine."""
-
-    def __enter__(self) -> "Machines":
-        return self
+class LocalBackend(Backend):
+    """Starts workers on this machine."""
 
     def __exit__(self, *_: Any) -> None:
-        """Do nothing: workers are closed by those who use them."""
+        """Do nothing: there is no connection."""
 
-    def count_room(self, limits: Limits) -> int:
-        """Return how many model processes there is room for, at least one.
-
-        Args:
-            limits: of `model.yaml`, which say what each needs.
-
-        Raises:
-            Unusable: there is no room.
-        """
+    def available_slots(self, limits: Limits) -> int:
+        """Return how many model processes there is room for, at least one."""
         return max(Capacity.of_machine().count_processes(limits), 1)
 
     def start_workers(self, model: Model, count: int) -> List[Worker]:
-        """Start workers.
-
-        They share out the graphics processors, and do not compute with more threads
-        than `resources` names processors, since they would be in each other's way.
-
-        Args:
-            model: what they load.
-            count: how many.
-        """
-        environments = deal_out_devices(count, max(model.limits.gpus, 1))
+        """Start workers that share the GPUs and have the CPUs of `resources` each."""
+        environments = assign_devices(count, max(model.limits.gpus, 1))
         if count > 1 and THREADS_VARIABLE not in os.environ:
             threads = str(max(int(model.limits.cpus or 1), 1))
             for environment in environments:

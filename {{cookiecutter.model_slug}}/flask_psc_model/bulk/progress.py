@@ -1,4 +1,4 @@
-"""How far a bulk run is: a bar on a terminal, and lines now and then elsewhere."""
+"""The progress of a bulk run: a bar on a terminal, a line every 10 s elsewhere."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from typing import TextIO
 
 import click
 
-#: Seconds between two drawings of the bar, and between two lines.
+#: Seconds between two updates of the bar, and between two lines.
 BAR_INTERVAL = 0.1
 LINE_INTERVAL = 10.0
 
@@ -19,17 +19,17 @@ class Progress:
     """Counts jobs and shows them.
 
     Attributes:
-        total: the jobs of this run.
-        done: those that have run well.
-        failed: those that have failed.
+        total: number of jobs.
+        done: number of those that have succeeded.
+        failed: number of those that have failed.
     """
 
     def __init__(self, total: int, stream: TextIO) -> None:
         """Start the clock.
 
         Args:
-            total: how many jobs there are.
-            stream: where to show them, standard error usually.
+            total: number of jobs.
+            stream: for the bar or the lines, such as standard error.
         """
         self.total = total
         self.done = 0
@@ -48,42 +48,42 @@ class Progress:
 
     @property
     def ended(self) -> int:
-        """The jobs that have run, well or not."""
+        """The number of jobs that have run."""
         return self.done + self.failed
 
-    def count(self, is_done: bool) -> None:
-        """Count a job that has run."""
+    def add(self, is_done: bool) -> None:
+        """Count a job that has run, by whether it has succeeded."""
         if not self.ended:
             self._first = time.monotonic()
         self.done += is_done
         self.failed += not is_done
 
     def show(self) -> None:
-        """Show how far it is, unless that was done just now."""
+        """Show the progress, at most once in an interval."""
         now = time.monotonic()
         if now < self._next:
             return
         self._next = now + self._interval
         if not self._is_terminal:
-            self.say(self.describe())
+            self.write_line(self.describe())
             return
-        # the cursor goes back, so that a line of the log takes the bar's place
+        # the cursor goes back, so that a log line overwrites the bar
         width = shutil.get_terminal_size().columns - 1
         self._write(self._draw_bar(width) + CLEAR_LINE + "\r")
 
     def close(self) -> None:
-        """Leave the last drawing of the bar where it is."""
+        """Draw the bar a last time and end its line."""
         if self._is_terminal:
             self._next = 0
             self.show()
             self._write("\n")
 
-    def say(self, line: str) -> None:
-        """Write a line, in the place of the bar."""
+    def write_line(self, line: str) -> None:
+        """Write a line, over the bar."""
         self._write((CLEAR_LINE if self._is_terminal else "") + line + "\n")
 
     def describe(self) -> str:
-        """Say how far it is: jobs, rate, time left and errors."""
+        """Return the progress in words: jobs, rate, time left and errors."""
         ended = self.ended
         parts = [f"{ended:,}/{self.total:,} jobs"]
         rate = self._measure_rate()
@@ -92,11 +92,11 @@ class Progress:
             if ended < self.total:
                 left = (self.total - ended) / rate
                 parts.append(f"{format_time(left)} left")
-        parts.append("{:,} error{}".format(self.failed, "s"[self.failed == 1 :]))
+        parts.append(f"{self.failed:,} error{'' if self.failed == 1 else 's'}")
         return ", ".join(parts)
 
     def _measure_rate(self) -> float:
-        """Return the jobs per second since the first one ended, so without loading."""
+        """Return the jobs per second since the first one ended, to exclude loading."""
         seconds = time.monotonic() - self._first
         return (self.ended - 1) / seconds if self.ended > 1 and seconds else 0.0
 
@@ -116,7 +116,7 @@ class Progress:
 
 
 def format_rate(rate: float) -> str:
-    """Write a rate, given in jobs per second, as people read it."""
+    """Format a rate in jobs per second, such as `12.5/s` or `3/min`."""
     for unit, seconds in (("s", 1), ("min", 60)):
         if rate * seconds >= 1:
             return _format_number(rate * seconds) + "/" + unit
@@ -124,7 +124,7 @@ def format_rate(rate: float) -> str:
 
 
 def format_time(seconds: float) -> str:
-    """Write a time, given in seconds, as people read it."""
+    """Format a time in seconds, such as `2 min 05 s`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     minutes, seconds = divmod(int(seconds + 0.5), 60)

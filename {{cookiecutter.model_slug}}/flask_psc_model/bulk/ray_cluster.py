@@ -1,7 +1,7 @@
-"""A Ray cluster: many machines, on which workers run.
+"""A Ray cluster, whose machines run workers.
 
-They see the repository and the jobs' folders under the same paths. Ray is imported
-here only, since few need it.
+All of them see the repository and the jobs' folders under the same paths. Ray is
+optional: only connecting to a cluster imports it.
 """
 
 import os
@@ -11,20 +11,19 @@ from typing import Any, List
 from ..model.loading import describe
 from ..model.spec import Limits
 from .capacity import Capacity
-from .local_backend import Machines, Unusable
 from .ray_workers import RayWorker
-from .workers import Model, Worker
+from .workers import Backend, Model, NoCapacity, Worker
 
 
-class RayCluster(Machines):
-    """A context manager of the connection to a cluster."""
+class RayCluster(Backend):
+    """Workers in a Ray cluster; entering the context connects to it."""
 
     def __init__(self, address: str, folder: str) -> None:
-        """Choose the cluster.
+        """Set the cluster.
 
         Args:
-            address: of its head, such as `10.0.0.1:6379`; or `auto` for the one that
-                this machine is in.
+            address: of its head, such as `10.0.0.1:6379`, or `auto` for the cluster of
+                this machine.
             folder: of the repository, from which the machines import the runtime.
         """
         self.address = address
@@ -35,16 +34,15 @@ class RayCluster(Machines):
         """Connect.
 
         Raises:
-            Unusable: that is not possible.
+            NoCapacity: Ray is not installed, or the cluster does not respond.
         """
         try:
             import ray
         except ImportError as error:
-            raise Unusable(
-                "--ray needs Ray ({}): pip install -r requirements-ray.txt, on Python"
-                " {}.{} and on every machine of the cluster".format(
-                    error, *sys.version_info
-                )
+            python = ".".join(map(str, sys.version_info[:2]))
+            raise NoCapacity(
+                f"--ray needs Ray ({error}): pip install -r requirements-ray.txt, on"
+                f" every machine of the cluster and with Python {python}"
             ) from error
         paths = [self.folder, os.environ.get("PYTHONPATH", "")]
         variables = {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
@@ -56,8 +54,8 @@ class RayCluster(Machines):
                 logging_level="error",
             )
         except Exception as error:
-            raise Unusable(
-                f"there is no Ray cluster at {self.address}: {describe(error)}"
+            raise NoCapacity(
+                f"cannot connect to a Ray cluster at {self.address}: {describe(error)}"
             ) from error
         self._ray = ray
         return self
@@ -65,26 +63,26 @@ class RayCluster(Machines):
     def __exit__(self, *_: Any) -> None:
         self._ray.shutdown()
 
-    def count_room(self, limits: Limits) -> int:
-        """Return how many model processes its machines have room for now.
+    def available_slots(self, limits: Limits) -> int:
+        """Return how many model processes fit on its machines now.
 
         Raises:
-            Unusable: there is no room.
+            NoCapacity: none fits.
         """
-        room = sum(
+        slots = sum(
             _measure(node).count_processes(limits)
             for node in self._ray.nodes()
             if node["Alive"]
         )
-        if room < 1:
-            raise Unusable(
+        if slots < 1:
+            raise NoCapacity(
                 "no machine of the Ray cluster has room for a model process: lower"
-                " resources in model.yaml, or let --processes wait for machines to come"
+                " resources in model.yaml, or set --processes to wait for new machines"
             )
-        return room
+        return slots
 
     def start_workers(self, model: Model, count: int) -> List[Worker]:
-        """Start workers, wherever there is room for them."""
+        """Start workers on any machines with room for them."""
         return [RayWorker(self._ray, model) for _ in range(count)]
 
 

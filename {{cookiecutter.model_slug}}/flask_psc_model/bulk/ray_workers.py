@@ -1,7 +1,6 @@
-"""Workers on the machines of a Ray cluster, one actor each.
+"""Workers in a Ray cluster, one actor each.
 
-https://docs.ray.io/en/latest/ray-core/fault_tolerance/actors.html tells what is lost
-when.
+See https://docs.ray.io/en/latest/ray-core/fault_tolerance/actors.html.
 """
 
 import os
@@ -12,23 +11,23 @@ from ..model.loading import describe
 from .jobs import FolderJob
 from .workers import Model, ProcessWorker, Worker, WorkerLost
 
-#: How often a worker may be lost in a row before its model is loaded.
+#: A worker stops when it was lost this often in a row before its model was loaded.
 MAX_LOSSES = 5
 
-#: Of an actor: a job, and what stops it.
+#: Concurrent calls of an actor: a job, and the abort of that job.
 CONCURRENT_CALLS = 2
 
 
 class ModelActor:
-    """What runs on a machine of the cluster: a worker with its model process."""
+    """The actor: a worker and its model process on a machine of the cluster."""
 
     def __init__(self, model: Model) -> None:
-        """Choose the model; an error here would have no message."""
+        """Set the model; it is started in `load`, where errors have a message."""
         self._model = model
         self._worker: Optional[ProcessWorker] = None
 
     def load(self) -> Outcome:
-        """Load the model, and return what came of it."""
+        """Load the model and return the outcome."""
         try:
             if self._worker is None:
                 os.chdir(self._model.folder)
@@ -38,38 +37,38 @@ class ModelActor:
             return Outcome(500, f"cannot start on {os.uname()[1]}: {describe(error)}")
 
     def run(self, job: FolderJob) -> Optional[Outcome]:
-        """Run a job; return nothing where the model could not be loaded again."""
+        """Run a job; return None if the model could not be loaded again."""
         if self._worker is None or self._worker.load().status_code != 200:
             return None
         return self._worker.run(job)
 
     def abort(self) -> None:
-        """Stop a running job, of which nothing is left."""
+        """Stop a running job, which leaves no files."""
         if self._worker is not None:
             self._worker.abort()
 
 
 class RayWorker(Worker):
-    """The driver's side of an actor; a lost one is replaced on any other machine."""
+    """The driver's side of an actor; a lost actor is replaced on any machine."""
 
     def __init__(self, ray: Any, model: Model) -> None:
-        """Ask the cluster for an actor, which waits until there is room for it.
+        """Request an actor, which waits until there is room for it.
 
         Args:
             ray: the module, connected to a cluster.
-            model: what the actor loads; its limits say what it needs.
+            model: for the actor to load; its limits set the actor's resources.
         """
         self._ray = ray
         self._model = model
         self._is_loaded = False
         self._losses = 0
-        self._actor = self._ask()
+        self._actor = self._start_actor()
 
     def load(self) -> Outcome:
-        """Wait for the actor to have a place and the model.
+        """Wait until the actor has started and loaded the model.
 
         Raises:
-            WorkerLost: the actor has gone.
+            WorkerLost: the actor is gone.
         """
         if self._is_loaded:
             return READY
@@ -88,7 +87,7 @@ class RayWorker(Worker):
         """Run a job.
 
         Raises:
-            WorkerLost: the actor has gone, or cannot load the model again.
+            WorkerLost: the actor is gone, or cannot load the model again.
         """
         outcome: Optional[Outcome] = self._get(self._actor.run.remote(job))
         if outcome is None:
@@ -96,20 +95,20 @@ class RayWorker(Worker):
         return outcome
 
     def replace(self) -> None:
-        """Ask for another actor."""
+        """Request another actor."""
         self._is_loaded = False
-        self._actor = self._ask()
+        self._actor = self._start_actor()
 
     def abort(self) -> None:
-        """Stop a running job, of which nothing is left."""
+        """Stop a running job, which leaves no files."""
         if self._is_loaded:
             self._actor.abort.remote()
 
     def close(self) -> None:
-        """End the actor; its model process ends with it."""
+        """Kill the actor and its model process."""
         self._ray.kill(self._actor)
 
-    def _ask(self) -> Any:
+    def _start_actor(self) -> Any:
         limits = self._model.limits
         actor = self._ray.remote(ModelActor).options(
             num_cpus=limits.cpus or 1,
@@ -119,10 +118,10 @@ class RayWorker(Worker):
         )
         return actor.remote(self._model)
 
-    def _get(self, answer: Any) -> Any:
+    def _get(self, reference: Any) -> Any:
         try:
-            return self._ray.get(answer)
+            return self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            # it may only be out of reach: its job is to run once
+            # it may only be unreachable: its job must not run twice
             self.close()
             raise WorkerLost(str(error).strip().split("\n")[0]) from error

@@ -1,5 +1,6 @@
-"""A bulk run: the crew works, and what comes of each job is shown and recorded."""
+"""A bulk run: runs jobs with a crew, shows progress and records failures."""
 
+from dataclasses import dataclass
 from typing import Sequence
 
 from ..jobs.outcome import READY, Outcome
@@ -7,48 +8,42 @@ from .crew import Crew
 from .failures import Failures
 from .jobs import FolderJob
 from .progress import Progress, format_rate, format_time
-from .stop_signals import Interruption
+from .stop_signals import StopSignals
 from .workers import Worker
 
-#: Seconds between two looks at whether to stop.
-LOOK_INTERVAL = 0.1
+#: Seconds between two checks for a stop signal.
+POLL_INTERVAL = 0.1
 
-STOPPING = (
-    "stopping: the jobs that run now come to their end; Ctrl-C again drops them, too"
-)
+STOPPING = "stopping: running jobs finish; press Ctrl-C again to abort them"
 
 
+@dataclass
 class BulkRun:
-    """Runs jobs, and keeps the books.
+    """Runs jobs and keeps count of them.
 
     Attributes:
-        progress: how many have run, and how many have failed.
-        problem: why it ended before its time, empty where it did not.
+        failures: the record of failed jobs.
+        progress: the number of jobs that succeeded and failed.
+        problem: why the run ended early, empty if it did not.
     """
 
-    def __init__(self, failures: Failures, progress: Progress) -> None:
-        """Choose the books.
-
-        Args:
-            failures: the file of those that fail.
-            progress: shows how far it is.
-        """
-        self.failures = failures
-        self.progress = progress
-        self.problem = ""
+    failures: Failures
+    progress: Progress
+    problem: str = ""
 
     def work(
         self,
         workers: Sequence[Worker],
         jobs: Sequence[FolderJob],
-        interruption: Interruption,
+        signals: StopSignals,
     ) -> None:
-        """Run the jobs on the workers, which are closed at the end.
+        """Run the jobs on the workers, and close the workers at the end.
 
         Args:
             workers: at least one.
-            jobs: what they run.
-            interruption: once, to start no other job; twice, to drop those that run.
+            jobs: to run.
+            signals: the first one stops the run after the running jobs, the second one
+                aborts those.
 
         Raises:
             OSError: the failures cannot be written.
@@ -56,22 +51,22 @@ class BulkRun:
         crew = Crew(workers, jobs)
         try:
             crew.start()
-            self._follow(crew, interruption)
+            self._follow(crew, signals)
         finally:
-            # no job runs any more, unless this is an error
+            # jobs still run only after an error
             crew.abort()
             crew.close()
             self.failures.save()
             self.progress.close()
-        if self.progress.ended < self.progress.total and not interruption.count:
+        if self.progress.ended < self.progress.total and not signals.count:
             self.problem = crew.failure
 
-    def is_fine(self) -> bool:
-        """Tell whether every job has run well."""
+    def has_succeeded(self) -> bool:
+        """Return whether every job has succeeded."""
         return self.progress.done == self.progress.total
 
     def summarise(self) -> str:
-        """Say in a line or two what came of the run."""
+        """Return the result of the run in one or two lines."""
         progress = self.progress
         ended = progress.ended
         line = (
@@ -81,33 +76,33 @@ class BulkRun:
             line += f" ({format_rate(ended / progress.seconds)})"
         line += f": {progress.done:,} done, {progress.failed:,} failed"
         if progress.failed:
-            line += f"; {self.failures.path} says why"
+            line += f"; see {self.failures.path}"
         if ended < progress.total:
-            line += f"\n{progress.total - ended:,} have not run: go on with --resume"
+            line += f"\n{progress.total - ended:,} have not run: continue with --resume"
         return line
 
-    def _follow(self, crew: Crew, interruption: Interruption) -> None:
-        signals = 0
+    def _follow(self, crew: Crew, signals: StopSignals) -> None:
+        handled = 0
         while crew.is_working():
-            result = crew.wait(LOOK_INTERVAL)
+            result = crew.wait(POLL_INTERVAL)
             if result is not None:
                 self._record(*result)
             self.progress.show()
-            if interruption.count > signals:
-                signals = interruption.count
-                self._stop(crew, signals)
+            if signals.count > handled:
+                handled = signals.count
+                self._stop(crew, handled)
 
     def _record(self, job: FolderJob, outcome: Outcome) -> None:
         is_done = outcome.status_code == READY.status_code
-        self.progress.count(is_done)
+        self.progress.add(is_done)
         if is_done:
             self.failures.discard(job.name)
         else:
             self.failures.add(job.name, outcome)
 
-    def _stop(self, crew: Crew, signals: int) -> None:
-        if signals == 1:
-            self.progress.say(STOPPING)
+    def _stop(self, crew: Crew, signal_count: int) -> None:
+        if signal_count == 1:
+            self.progress.write_line(STOPPING)
             crew.stop()
         else:
             crew.abort()

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: counted, for the main thread to act on when it can."""
+"""Ctrl-C and SIGTERM: counted, for the main thread to poll."""
 
 import signal
 from typing import Any, Dict
@@ -6,12 +6,12 @@ from typing import Any, Dict
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interruption:
-    """A context manager that counts the signals that ask this process to stop.
+class StopSignals:
+    """A context manager that counts signals to stop this process.
 
     Attributes:
         count: of the signals.
-        exit_status: as a shell gives it for the last of them; 0 where there was none.
+        exit_status: that of a shell for the last signal, 0 without one.
     """
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class Interruption:
         self.exit_status = 0
         self._handlers: Dict[int, Any] = {}
 
-    def __enter__(self) -> "Interruption":
+    def __enter__(self) -> "StopSignals":
         for number in SIGNALS:
             self._handlers[number] = signal.signal(number, self._count)
         return self

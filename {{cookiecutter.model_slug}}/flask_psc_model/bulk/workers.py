@@ -1,7 +1,7 @@
-"""Workers: each has a model process of its own, and runs one job at a time."""
+"""Workers, each with a model process of its own, and the backends that run them."""
 
 from abc import ABC, abstractmethod
-from typing import Dict, NamedTuple
+from typing import Any, Dict, List, NamedTuple
 
 from ..jobs.job import Job
 from ..jobs.outcome import Outcome
@@ -12,17 +12,21 @@ from .jobs import FolderJob
 
 
 class WorkerLost(Exception):
-    """The worker has gone with its machine, and nobody knows what became of its job."""
+    """The worker is gone with its machine; the outcome of its job is unknown."""
+
+
+class NoCapacity(Exception):
+    """No worker can run; the message says what to do."""
 
 
 class Model(NamedTuple):
     """The model of a repository.
 
     Attributes:
-        factory: dotted path of what makes it.
-        metadata: path of its `model.yaml`, empty where there is none.
-        limits: of that file.
-        folder: the repository's.
+        factory: dotted path of the class or function that returns the model.
+        metadata: path of its `model.yaml`, empty if there is none.
+        limits: from that file.
+        folder: of the repository.
     """
 
     factory: str
@@ -39,7 +43,7 @@ class Worker(ABC):
         """Wait until the model is loaded.
 
         Raises:
-            WorkerLost: the worker has gone.
+            WorkerLost: the worker is gone.
         """
 
     @abstractmethod
@@ -47,20 +51,46 @@ class Worker(ABC):
         """Run a job.
 
         Raises:
-            WorkerLost: the worker has gone.
+            WorkerLost: the worker is gone.
         """
 
     @abstractmethod
     def replace(self) -> None:
-        """Start again, after the worker was lost."""
+        """Start again after the worker was lost."""
 
     @abstractmethod
     def abort(self) -> None:
-        """Stop a running job, of which nothing is left."""
+        """Stop a running job, which leaves no files."""
 
     @abstractmethod
     def close(self) -> None:
-        """End, once no job runs."""
+        """Stop the worker once no job runs."""
+
+
+class Backend(ABC):
+    """A context manager that starts workers."""
+
+    @abstractmethod
+    def available_slots(self, limits: Limits) -> int:
+        """Return how many model processes there is room for, at least one.
+
+        Args:
+            limits: of `model.yaml`, with the resources of each process.
+
+        Raises:
+            NoCapacity: there is no room.
+        """
+
+    @abstractmethod
+    def start_workers(self, model: Model, count: int) -> List[Worker]:
+        """Start workers for a model; the caller closes them."""
+
+    def __enter__(self) -> "Backend":
+        return self
+
+    @abstractmethod
+    def __exit__(self, *_: Any) -> None:
+        """Disconnect from what runs the workers."""
 
 
 class ProcessWorker(Worker):
@@ -70,8 +100,8 @@ class ProcessWorker(Worker):
         """Start the model process.
 
         Args:
-            model: what it loads.
-            environment: variables to set for it.
+            model: to load.
+            environment: variables to set for the process.
         """
         self._runner = ProcessRunner([environment])
         self._runner.choose(model.factory, model.metadata, model.limits)
@@ -82,17 +112,17 @@ class ProcessWorker(Worker):
         return self._runner.load()
 
     def run(self, job: FolderJob) -> Outcome:
-        """Run a job; a crash or the time limit is its outcome."""
+        """Run a job; its outcome may be a crash or the time limit."""
         set_request_id(job.name)
         return self._runner.run(Job(job.input_folder, job.output_folder))
 
     def replace(self) -> None:
-        """Do nothing: a worker on this machine is lost only with this process."""
+        """Do nothing: a local worker is lost only with this process."""
 
     def abort(self) -> None:
-        """Stop a running job, of which nothing is left."""
+        """Stop a running job, which leaves no files."""
         self._runner.abort()
 
     def close(self) -> None:
-        """End the model process."""
+        """Stop the model process."""
         self._runner.finish()

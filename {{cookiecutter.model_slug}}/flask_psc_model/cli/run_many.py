@@ -9,13 +9,13 @@ import click
 
 from ..bulk.failures import Failures
 from ..bulk.jobs import FolderJob, list_jobs
-from ..bulk.local_backend import Machines, Unusable
+from ..bulk.local_backend import LocalBackend
 from ..bulk.progress import Progress
 from ..bulk.ray_cluster import RayCluster
 from ..bulk.run import BulkRun
 from ..bulk.shard import Shard
-from ..bulk.stop_signals import Interruption
-from ..bulk.workers import Model
+from ..bulk.stop_signals import StopSignals
+from ..bulk.workers import Backend, Model, NoCapacity
 from ..logs import configure_logging
 from ..model.loading import describe, to_path
 from ..model.metadata import load_metadata
@@ -89,7 +89,7 @@ def main(
         sys.exit(run_jobs(model, jobs, failures, processes, address))
     except KeyboardInterrupt:
         sys.exit(130)
-    except (OSError, Unusable) as error:
+    except (OSError, NoCapacity) as error:
         exit_with_error(error)
 
 
@@ -160,18 +160,20 @@ def run_jobs(
 
     Raises:
         OSError: the failures cannot be recorded.
-        Unusable: the model cannot be loaded, or there is no place for it.
+        NoCapacity: the model cannot be loaded, or there is no place for it.
     """
     run = BulkRun(failures, Progress(len(jobs), sys.stderr))
-    machines = RayCluster(address, model.folder) if address else Machines()
-    with machines, Interruption() as interruption:
-        count = processes or machines.count_room(model.limits)
-        workers = machines.start_workers(model, min(count, len(jobs)))
-        run.work(workers, jobs, interruption)
+    backend: Backend = LocalBackend()
+    if address:
+        backend = RayCluster(address, model.folder)
+    with backend, StopSignals() as signals:
+        count = processes or backend.available_slots(model.limits)
+        workers = backend.start_workers(model, min(count, len(jobs)))
+        run.work(workers, jobs, signals)
     click.echo(run.summarise())
     if run.problem:
-        raise Unusable(run.problem)
-    return interruption.exit_status or int(not run.is_fine())
+        raise NoCapacity(run.problem)
+    return signals.exit_status or int(not run.has_succeeded())
 
 
 if __name__ == "__main__":

@@ -1,35 +1,37 @@
-"""Test cases: the folders below `tests/data/examples` and `tests/data/validation-error`.
+"""Test cases: the folders in `tests/data/examples` and `tests/data/validation-error`.
 
-In a case folder a file such as `input.txt` may stand as `input.txt`, as `input`, or as
-the one file in a folder of either name. An input file that is missing is left out of
-the job on purpose.
+In a case folder, the model's file `input.txt` is the file `input.txt`, the file
+`input`, or the only file in a folder of either name. A job lacks the input files that
+its case folder lacks.
 """
 
 import os
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
-#: The file of a case that holds the expected message of a refusal.
+#: The file with the expected message of a case that the model rejects.
 MESSAGE_FILENAME = "message.txt"
 
 
-class Case:
+class Case(NamedTuple):
     """One case folder.
 
     Attributes:
         folder: its path.
-        name: of the folder.
     """
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-        self.name = os.path.basename(folder)
+    folder: str
+
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return os.path.basename(self.folder)
 
     def read_inputs(self, names: Sequence[str]) -> Dict[str, Optional[bytes]]:
-        """Return the content of input files by name, None where there is no such file.
+        """Return the content of input files by name; None means no file.
 
         Raises:
             OSError: a file cannot be read.
-            ValueError: there are several files of which only one can be meant.
+            ValueError: a folder for the file does not hold exactly one file.
         """
         inputs: Dict[str, Optional[bytes]] = {}
         for name in names:
@@ -38,21 +40,21 @@ class Case:
         return inputs
 
     def read_expected(self, name: str) -> bytes:
-        """Return the content of a file that a case has to have.
+        """Return the content of a file that the case must have.
 
         Raises:
             FileNotFoundError: there is no such file.
             OSError: it cannot be read.
-            ValueError: there are several files of which only one can be meant.
+            ValueError: a folder for the file does not hold exactly one file.
         """
         path = find_case_file(self.folder, name)
         if path is None:
-            raise FileNotFoundError(f"there is no {name} in the case {self.folder}")
+            raise FileNotFoundError(f"the case {self.folder} has no {name}")
         return _read(path)
 
 
 def list_cases(folder: str) -> List[Case]:
-    """Return the cases below a folder, in the order of their names.
+    """Return the cases in a folder by name; hidden folders are skipped.
 
     Raises:
         OSError: there is no such folder.
@@ -65,18 +67,18 @@ def list_cases(folder: str) -> List[Case]:
 
 
 def find_case_file(case: str, name: str) -> Optional[str]:
-    """Find the file of a case that stands for a model's file.
+    """Find a model's file in a case folder.
 
     Args:
         case: the folder of the case.
         name: of the model's file, such as `input.txt`.
 
     Returns:
-        The path of `input.txt`, `input`, or the one file in a folder of either name;
-        None where there is none of these.
+        The path of `input.txt`, `input`, or the only file in a folder of either name;
+        None if there is none of these.
 
     Raises:
-        ValueError: there are several files in such a folder.
+        ValueError: such a folder does not hold exactly one file.
     """
     for candidate in (name, os.path.splitext(name)[0]):
         path = os.path.join(case, candidate)
@@ -93,28 +95,24 @@ def find_case_file(case: str, name: str) -> Optional[str]:
 
 
 def check_filenames(names: Sequence[str], message_filename: str) -> None:
-    """Check that the files of a case can be told apart without their extension.
+    """Check that the files of a case do not differ only in their extensions.
 
     Args:
         names: of the model's input and output files.
-        message_filename: the file that holds an expected message.
+        message_filename: the file with an expected message.
 
     Raises:
-        ValueError: two of them cannot; the message names both.
+        ValueError: two of them do; the message names both.
     """
     seen: Dict[str, str] = {}
     for name in [message_filename] + list(names):
         stem = os.path.splitext(name)[0]
         if stem in seen:
+            is_message = seen[stem] == message_filename
+            hint = ", or set error_message_filename" if is_message else ""
             raise ValueError(
-                "the files {} and {} cannot be told apart without their extension:"
-                " rename one of them{}".format(
-                    seen[stem],
-                    name,
-                    ", or set error_message_filename"
-                    if seen[stem] == message_filename
-                    else "",
-                )
+                f"the files {seen[stem]} and {name} differ only in their extensions:"
+                f" rename one of them{hint}"
             )
         seen[stem] = name
 

@@ -1,4 +1,4 @@
-"""From a model factory to a model that is ready to run."""
+"""Loads a model from its factory: a class, a function or a dotted path."""
 
 import importlib
 import importlib.util
@@ -12,12 +12,12 @@ ModelFactory = Union[str, Callable[[], Any]]
 
 
 def import_object(path: str) -> Any:
-    """Import what a path such as `model_lib.model.MyModel` names.
+    """Return the object at a path such as `model_lib.model.MyModel`.
 
-    A colon may stand where the module ends: `model_lib.model:MyModel.make`.
+    A colon may mark the end of the module: `model_lib.model:MyModel.make`.
 
     Raises:
-        ImportError: there is no such module, or nothing of that name in it.
+        ImportError: there is no such module, or no such name in it.
     """
     module_name, name = _split(path)
     value = importlib.import_module(module_name)
@@ -32,32 +32,31 @@ def import_object(path: str) -> Any:
 
 
 def to_path(factory: ModelFactory) -> str:
-    """Return the path by which another process can import a factory.
+    """Return the path from which another process can import a factory.
 
     Raises:
-        ValueError: there is none, since it is made within a function.
+        ValueError: there is none: a function defines the factory, for example.
     """
     if isinstance(factory, str):
         return factory
-    path = "{}:{}".format(
-        getattr(factory, "__module__", ""), getattr(factory, "__qualname__", "")
-    )
+    module_name = getattr(factory, "__module__", "")
+    path = f"{module_name}:{getattr(factory, '__qualname__', '')}"
     try:
         if import_object(path) is factory:
             return path
     except ImportError:
         pass
     raise ValueError(
-        f"the model is loaded in a process of its own, which cannot import {factory!r}: pass"
-        " create_app its dotted path, or a class or function of a module"
+        f"the model process cannot import {factory!r}: pass create_app a dotted path,"
+        " or a class or function that a module defines"
     )
 
 
 def find_module_file(factory: ModelFactory) -> str:
-    """Find the file of the module of a factory, without importing the module.
+    """Return the path of a factory's module, without importing it.
 
     Returns:
-        Its path, empty where there is none.
+        The path, empty if there is none.
     """
     if not isinstance(factory, str):
         module = sys.modules.get(getattr(factory, "__module__", ""))
@@ -79,14 +78,13 @@ def _split(path: str) -> Tuple[str, str]:
 
 
 def load_model(factory: ModelFactory) -> Any:
-    """Make the model.
+    """Return the model that a factory returns.
 
     Args:
-        factory: a class or another callable without arguments, or the dotted path
-            of one.
+        factory: a class or another callable without arguments, or its dotted path.
 
     Raises:
-        ModelNotLoaded: the factory failed, or what it made is no model.
+        ModelNotLoaded: the factory failed, or did not return a model.
     """
     try:
         make = import_object(factory) if isinstance(factory, str) else factory
@@ -98,21 +96,20 @@ def load_model(factory: ModelFactory) -> Any:
     missing = [name for name in INTERFACE if not hasattr(model, name)]
     if missing:
         raise ModelNotLoaded(
-            "the model could not be loaded: {} made {}, which has no {}; derive the"
-            " class from flask_psc_model.ModelBase".format(
-                factory, type(model).__name__, ", ".join(missing)
-            )
+            f"the model could not be loaded: {factory} returned an object of type"
+            f" {type(model).__name__}, which has no {', '.join(missing)}: derive the"
+            " class from flask_psc_model.ModelBase"
         )
     return model
 
 
 def as_list(filenames: Any) -> List[str]:
-    """Return the file names of a model, of which one may stand without a list."""
+    """Return the file names of a model as a list, also for a single string."""
     return [filenames] if isinstance(filenames, str) else list(filenames)
 
 
 def describe(error: BaseException) -> str:
-    """Say what an exception is, also where it carries no message."""
+    """Return the type and the message of an exception."""
     name = type(error).__name__
     text = str(error).strip()
     return f"{name}: {text}" if text else name

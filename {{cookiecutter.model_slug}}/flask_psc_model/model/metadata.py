@@ -8,9 +8,9 @@ import yaml
 
 
 class Metadata(Dict[str, Any]):
-    """A mapping that cannot be changed, with `m["key"]` and `m.key` access.
+    """A frozen mapping with `m["key"]` and `m.key` access.
 
-    Mappings within it are of this class too, and lists become tuples.
+    Nested mappings are of this class, too; lists become tuples.
     """
 
     def __init__(self, items: Dict[str, Any]) -> None:
@@ -21,16 +21,14 @@ class Metadata(Dict[str, Any]):
             return self[name]
         except KeyError:
             raise AttributeError(
-                "the metadata has no key {!r}; it has: {}".format(
-                    name, ", ".join(map(str, self))
-                )
+                f"the metadata has no key {name!r}; it has: {', '.join(map(str, self))}"
             ) from None
 
     def __reduce__(self) -> Any:
         return Metadata, (dict(self),)
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError("the metadata is frozen: change model.yaml instead")
+        raise TypeError("the metadata is frozen: edit model.yaml instead")
 
     __setattr__ = __delattr__ = __setitem__ = __delitem__ = __ior__ = _refuse
     clear: Any = _refuse
@@ -52,11 +50,11 @@ def find_metadata(path_hint: str, filename: str = "model.yaml") -> str:
     """Find the metadata file at or above a path.
 
     Args:
-        path_hint: a file or folder; `__file__` does.
-        filename: the name to look for.
+        path_hint: a file or folder, such as `__file__`.
+        filename: of the metadata file.
 
     Returns:
-        The absolute path of the nearest file of that name.
+        The absolute path of the nearest such file.
 
     Raises:
         OSError: the path does not exist, or there is no such file at or above it.
@@ -72,19 +70,18 @@ def find_metadata(path_hint: str, filename: str = "model.yaml") -> str:
         parent = os.path.dirname(folder)
         if parent == folder:
             raise FileNotFoundError(
-                f"there is no {filename} in the folder of {start} or above it"
+                f"there is no {filename} at {start} or in a folder above it"
             )
         folder = parent
 
 
 @lru_cache(maxsize=None)
 def load_metadata(path_hint: str, filename: str = "model.yaml") -> Metadata:
-    """Find the metadata file at or above a path and read it, once.
+    """Return the content of the metadata file at or above a path; cached.
 
     Args:
-        path_hint: where to start looking; pass `__file__` from any file of the
-            repository.
-        filename: the name to look for.
+        path_hint: where to start, such as `__file__` in any file of the repository.
+        filename: of the metadata file.
 
     Raises:
         OSError: there is no such file, or it cannot be read.

@@ -16,8 +16,8 @@ _EXPONENTS = {"K": 1, "M": 2, "G": 3, "T": 4}
 def parse_size(text: Any) -> int:
     """Read a size in bytes.
 
-    `512M`, `512 MB` and `512Mi` are all 512 * 1024 * 1024 bytes, which is how Docker
-    reads `--memory 512m`; a number without a unit is bytes.
+    `512M`, `512 MB` and `512Mi` are all 512 * 1024 * 1024 bytes, like Docker's
+    `--memory 512m`. A number without a unit is in bytes.
 
     Raises:
         ValueError: the text is not a size above zero.
@@ -36,7 +36,7 @@ def parse_size(text: Any) -> int:
 def parse_duration(text: Any) -> float:
     """Read a time in seconds.
 
-    `20s`, `1m30s`, `2h` and `500ms`; a number without a unit is seconds.
+    Examples: `20s`, `1m30s`, `2h`, `500ms`. A number without a unit is in seconds.
 
     Raises:
         ValueError: the text is not a time above zero.
@@ -54,7 +54,7 @@ def parse_duration(text: Any) -> float:
 
 
 def format_size(size: int) -> str:
-    """Write a size as `model.yaml` does: `512M`, `2G`.
+    """Format a size for `model.yaml`, such as `512M` or `2G`.
 
     Args:
         size: in bytes, a multiple of 1024 * 1024.
@@ -64,7 +64,7 @@ def format_size(size: int) -> str:
 
 
 def format_duration(seconds: int) -> str:
-    """Write a time as `model.yaml` does: `20s`, `90s`."""
+    """Format a time for `model.yaml`, such as `90s`."""
     return f"{seconds}s"
 
 

@@ -1,1 +1,1 @@
-"""The HTTP API: the Flask app, and Gunicorn below it."""
+"""The HTTP server: a Flask app, run by Gunicorn."""

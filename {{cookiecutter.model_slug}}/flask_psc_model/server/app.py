@@ -1,4 +1,4 @@
-"""The Flask app."""
+"""The Flask app and its development server."""
 
 import argparse
 import logging
@@ -27,7 +27,7 @@ class ModelApp(Flask):
         """Run the development server, with the model in this process.
 
         Args:
-            args: the command line; that of the process by default.
+            args: command-line arguments; default: those of the process.
         """
         options = _parse_options(args)
         _prepare_development_server(self)
@@ -41,21 +41,21 @@ def create_app(
     """Create the app that serves a model.
 
     Args:
-        model_factory: the model's class, another callable that makes the model, or
-            the dotted import path of either; the environment variable
-            `PSC_MODEL_FACTORY` where it is not given.
-        shutdown_function: stops the server, for servers other than Gunicorn and
-            Flask's own; a callable or a dotted import path; the environment variable
-            `PSC_SHUTDOWN_FUNCTION` where it is not given.
+        model_factory: the model's class, another callable that returns the model, or
+            the dotted path of either. Default: the environment variable
+            `PSC_MODEL_FACTORY`.
+        shutdown_function: stops a server other than Gunicorn and Flask's own; a
+            callable or its dotted path. Default: the environment variable
+            `PSC_SHUTDOWN_FUNCTION`.
 
     Raises:
-        ValueError: no model factory was given.
+        ValueError: no model factory is set.
     """
     model_factory = model_factory or os.environ.get("PSC_MODEL_FACTORY")
     if not model_factory:
         raise ValueError(
-            "there is no model to serve: pass the model's class, or its dotted path, to"
-            " create_app, or set PSC_MODEL_FACTORY to model_lib.model.MyModel"
+            "there is no model to serve: pass a class or its dotted path to create_app,"
+            " or set PSC_MODEL_FACTORY, for example to model_lib.model.MyModel"
         )
     app = ModelApp("flask_psc_model")
     app.config["PSC_MODEL_FACTORY"] = model_factory
@@ -71,15 +71,15 @@ def create_app(
 
 
 def _prepare_development_server(app: ModelApp) -> None:
-    """Get ready for Flask's own server; a wrong setting ends the process."""
+    """Set up Flask's own server; an invalid setting ends the process."""
     try:
         configure_logging()
         Limits.of_model(app.config["PSC_MODEL_FACTORY"])
     except ValueError as error:
         sys.exit(f"error: {error}")
     log.info(
-        "development server: the model runs in this process (%s), so that a debugger"
-        " and coverage work; there is no time limit",
+        "development server: the model runs in this process (%s), for debuggers and"
+        " coverage, without a time limit",
         os.getpid(),
     )
     _add_page(app, default="1")
@@ -87,10 +87,10 @@ def _prepare_development_server(app: ModelApp) -> None:
 
 
 def _add_page(app: ModelApp, default: str) -> None:
-    """Add the page for people who look, if `PSC_MODEL_PAGE` or the default says so."""
-    wanted = _is_true(os.environ.get("PSC_MODEL_PAGE") or default)
-    if wanted and "psc_page" not in app.blueprints:
-        # a server without the page does without what only the page imports
+    """Add the web page if `PSC_MODEL_PAGE`, or else the default, is true."""
+    enabled = _is_true(os.environ.get("PSC_MODEL_PAGE") or default)
+    if enabled and "psc_page" not in app.blueprints:
+        # imported here: other servers need no markdown-it-py
         from .page.routes import page
 
         app.register_blueprint(page)

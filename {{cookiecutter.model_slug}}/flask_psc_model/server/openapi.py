@@ -1,7 +1,7 @@
-"""The description of the HTTP API, for tools: an OpenAPI document.
+"""The OpenAPI document of the HTTP API.
 
-The figures in it, such as the names of the input files, are those of `model.yaml`. The
-rest is the "HTTP API Specification" of the container specification.
+File names, sizes and time limits come from `model.yaml`, the rest from the container
+specification.
 """
 
 from typing import Any, Dict, List
@@ -14,23 +14,23 @@ OPENAPI_VERSION = "3.1.0"
 
 RESPONSE_OBJECT = {
     "type": "object",
-    "description": "What every route answers.",
+    "description": "The response of every route.",
     "required": ["statusCode", "status", "message"],
     "properties": {
         "statusCode": {
             "type": "integer",
-            "description": "The status code of HTTP.",
+            "description": "The HTTP status code.",
             "minimum": 200,
             "maximum": 599,
         },
         "status": {
             "type": "string",
-            "description": "The standard phrase of the status code.",
+            "description": "The reason phrase of the status code.",
             "minLength": 1,
         },
         "message": {
             "type": "string",
-            "description": "What was done, or what is wrong and what to do about it.",
+            "description": "The result, or what is wrong and how to fix it.",
             "minLength": 1,
         },
     },
@@ -45,13 +45,13 @@ JOB = {
         "type": {"const": "file", "description": "Reserved for future use."},
         "input": {
             "type": "string",
-            "description": "The path of a directory from which the model reads.",
+            "description": "Path of the directory that holds the input files.",
             "minLength": 1,
         },
         "output": {
             "type": "string",
-            "description": "The path of the directory where the model writes; it is"
-            " made where it does not exist.",
+            "description": "Path of the directory for the output files, created if"
+            " missing.",
             "minLength": 1,
         },
     },
@@ -88,8 +88,8 @@ def describe_api(metadata: Metadata, limits: Limits) -> Dict[str, Any]:
 def _describe_status(limits: Limits) -> Dict[str, Any]:
     return {
         "operationId": "status",
-        "summary": "Tell whether the model is ready",
-        "description": "Loads the model first, where that is not done.",
+        "summary": "Return whether the model is ready",
+        "description": "Loads the model first if needed.",
         "responses": _describe_responses(
             {
                 200: "the model is ready to run",
@@ -104,12 +104,12 @@ def _describe_run(metadata: Metadata, limits: Limits) -> Dict[str, Any]:
     inputs = _list_files(metadata.get("inputs"), "acceptedMediaTypes")
     outputs = _list_files(metadata.get("outputs"), "mediaType")
     description = (
-        f"Jobs run one after another, each for at most {limits.run_timeout:g} s."
+        f"Each job may run for at most {limits.run_timeout:g} s; further jobs wait."
     )
     if inputs:
-        description += "\n\nThe input directory holds:\n\n" + "\n".join(inputs)
+        description += "\n\nFiles in the input directory:\n\n" + "\n".join(inputs)
     if outputs:
-        description += "\n\nThe output directory gets:\n\n" + "\n".join(outputs)
+        description += "\n\nFiles in the output directory:\n\n" + "\n".join(outputs)
     return {
         "operationId": "run",
         "summary": "Run the model on the files of a directory",
@@ -125,14 +125,14 @@ def _describe_run(metadata: Metadata, limits: Limits) -> Dict[str, Any]:
         },
         "responses": _describe_responses(
             {
-                200: "the outputs are in the output directory",
-                400: "the job is malformed, or a file does not exist or cannot be read"
-                " or written",
-                408: "the client stopped sending in the middle of the body",
+                200: "the output files are in the output directory",
+                400: "the job is malformed, or a file is missing or cannot be read or"
+                " written",
+                408: "the body did not arrive completely",
                 413: "the body is too large for a job",
-                415: "the body is not JSON, and does not claim to be",
-                422: "the model cannot process the input; the message says why",
-                500: "the model broke, ran out of time, or cannot be loaded",
+                415: "the body is not JSON, and its content type is not JSON",
+                422: "the model rejected an input; the message says why",
+                500: "the model failed, exceeded its time limit, or cannot be loaded",
             }
         ),
     }
@@ -142,7 +142,7 @@ def _describe_shutdown() -> Dict[str, Any]:
     return {
         "operationId": "shutdown",
         "summary": "Stop the server",
-        "description": "A running job may finish first.",
+        "description": "The running job finishes first.",
         "responses": _describe_responses(
             {202: "the server is shutting down", 500: "the server cannot be stopped"}
         ),

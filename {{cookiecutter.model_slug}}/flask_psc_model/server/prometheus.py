@@ -1,7 +1,6 @@
-"""The measurements in the text format of Prometheus.
+"""The stats of a runner in the text format of Prometheus.
 
-Only `GET /metrics` imports this module: the first of them pays for the import of
-prometheus_client, not the start of the server.
+Only `GET /metrics` imports this module: the server starts without prometheus_client.
 """
 
 import os
@@ -19,15 +18,15 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from ..workers.runner import Runner
-from ..workers.stats import BOUNDS, Histogram, Tally
+from ..workers.stats import BOUNDS, Counter, Histogram
 
 
-def write_metrics(runner: Runner, accept: str) -> Tuple[bytes, str]:
-    """Write the metrics of a runner.
+def write_stats(runner: Runner, accept: str) -> Tuple[bytes, str]:
+    """Write the stats of a runner.
 
     Args:
-        runner: whose measurements to write.
-        accept: the formats that the client takes, from its header `Accept`.
+        runner: whose stats to write.
+        accept: the `Accept` header of the request, which chooses the format.
 
     Returns:
         The text and its content type.
@@ -39,56 +38,45 @@ def write_metrics(runner: Runner, accept: str) -> Tuple[bytes, str]:
 
 
 class _Collector(Collector):
-    """Gives prometheus_client the measurements of a runner."""
+    """Hands the stats of a runner to prometheus_client."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
     def describe(self) -> Iterator[Metric]:
-        """Return nothing: no other collector could have the same names."""
+        """Return nothing: there is no other collector whose names could clash."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        """Return every metric as it is now."""
-        measured = self._runner.measurements
-        yield _count(
-            "psc_model_jobs",
-            "Answers to POST /run, by their status code.",
-            "code",
-            measured.jobs,
+        """Yield every metric with its current value."""
+        stats = self._runner.stats
+        yield _write_counter(
+            "psc_model_jobs", "Responses of POST /run.", "code", stats.jobs
         )
-        yield _distribute(
-            "psc_model_run_seconds",
-            "Time that the model took for a job.",
-            measured.run_times,
+        yield _write_histogram(
+            "psc_model_run_seconds", "Run time of jobs.", stats.run_times
         )
-        yield _distribute(
-            "psc_model_wait_seconds",
-            "Time that a job waited for its turn.",
-            measured.wait_times,
+        yield _write_histogram(
+            "psc_model_wait_seconds", "Waiting time of jobs.", stats.wait_times
         )
         yield GaugeMetricFamily(
-            "psc_model_waiting_jobs",
-            "Jobs that wait for their turn.",
-            value=self._runner.count_waiting(),
+            "psc_model_waiting_jobs", "Waiting jobs.", self._runner.count_waiting()
         )
-        yield _distribute(
-            "psc_model_load_seconds",
-            "Time that loading the model took.",
-            measured.load_times,
+        yield _write_histogram(
+            "psc_model_load_seconds", "Load time of the model.", stats.load_times
         )
-        yield _count(
+        yield _write_counter(
             "psc_model_restarts",
-            "Model processes that were replaced by a new one, by the reason.",
+            "Restarts of model processes.",
             "reason",
-            measured.restarts,
+            stats.restarts,
         )
-        yield self._measure_memory()
+        yield self._write_memory()
 
-    def _measure_memory(self) -> Metric:
+    def _write_memory(self) -> Metric:
         family = GaugeMetricFamily(
             "psc_model_resident_memory_bytes",
-            "Memory that a model process has in use.",
+            "Resident memory of each model process.",
             labels=["process"],
         )
         for number, pid in enumerate(self._runner.list_processes()):
@@ -99,10 +87,10 @@ class _Collector(Collector):
 
 
 def read_memory(pid: int) -> Optional[int]:
-    """Read the resident memory of a process in bytes, from proc(5).
+    """Return the resident memory of a process in bytes, from proc(5).
 
     Returns:
-        The size; None where the process is gone or the system has no `/proc`.
+        The size; None if the process is gone or the system has no `/proc`.
     """
     try:
         with open(f"/proc/{pid}/statm") as file:
@@ -112,14 +100,14 @@ def read_memory(pid: int) -> Optional[int]:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _count(name: str, text: str, label: str, tally: Tally) -> Metric:
+def _write_counter(name: str, text: str, label: str, counter: Counter) -> Metric:
     family = CounterMetricFamily(name, text, labels=[label])
-    for value, count in sorted(tally.read().items()):
+    for value, count in sorted(counter.read().items()):
         family.add_metric([value], count)
     return family
 
 
-def _distribute(name: str, text: str, histogram: Histogram) -> Metric:
+def _write_histogram(name: str, text: str, histogram: Histogram) -> Metric:
     counts, seconds = histogram.read()
     bounds = [str(bound) for bound in BOUNDS] + ["+Inf"]
     family = HistogramMetricFamily(name, text)

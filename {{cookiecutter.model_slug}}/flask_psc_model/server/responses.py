@@ -18,8 +18,8 @@ class MessageResponse(Response):
 
         Args:
             status_code: an HTTP status.
-            message: the text for the client; where it is blank the status's own phrase
-                takes its place, since an answer should always say something.
+            message: the text for the client; the phrase of the status replaces a
+                blank one.
         """
         status = HTTP_STATUS_CODES.get(status_code, "Unknown")
         self.message = message.strip() or status

@@ -1,4 +1,4 @@
-"""The routes of the container specification, two for tools, and errors as JSON."""
+"""The routes of the API, `/metrics`, `/openapi.json`, and errors as JSON."""
 
 import logging
 import time
@@ -18,11 +18,11 @@ from .responses import MessageResponse
 
 MAX_JOB_BYTES = 1024 * 1024
 
-#: A body up to this size is read to its end before it is refused, since many clients
-#: do not look at an answer before they have sent everything.
+#: A body that is too large is read up to this size before it is refused: many clients
+#: read no response until they have sent everything.
 MAX_DRAINED_BYTES = 256 * 1024 * 1024
 
-#: What is asked again and again is no news in the log while all is well.
+#: Polled routes: successes are logged at DEBUG.
 POLLED = ("/status", "/metrics")
 
 api = Blueprint("psc_model", __name__)
@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 
 @api.route("/status", methods=["GET"], provide_automatic_options=False)
 def status() -> Response:
-    """Answer 200 when the model is loaded and ready, 500 when it cannot be loaded."""
+    """Return 200 when the model is loaded, 500 when it cannot be loaded."""
     outcome = _runner().load()
-    # a platform asks again and again: what is new goes into the log, with the version
+    # platforms poll this route: log changes only
     if current_app.extensions.get("psc_status") != outcome:
         current_app.extensions["psc_status"] = outcome
         log.info("flask_psc_model %s: %s", __version__, outcome.message)
@@ -48,7 +48,7 @@ def run() -> Response:
 
 @api.route("/shutdown", methods=["POST"], provide_automatic_options=False)
 def shutdown() -> Response:
-    """Ask the server to stop; it exits with code 0 once the running job is done."""
+    """Stop the server; it exits with code 0 after the running job."""
     function = current_app.config["PSC_SHUTDOWN_FUNCTION"]
     if isinstance(function, str):
         function = import_object(function)
@@ -57,18 +57,18 @@ def shutdown() -> Response:
 
 
 @api.route("/metrics", methods=["GET"], provide_automatic_options=False)
-def expose_metrics() -> Response:
-    """Answer what was counted and timed, in the text format of Prometheus."""
-    # its import takes time and memory, which only those who ask for it should pay
-    from .prometheus import write_metrics
+def metrics() -> Response:
+    """Return the stats in the text format of Prometheus."""
+    # imported here: it costs time and memory that other requests do not need
+    from .prometheus import write_stats
 
-    text, content_type = write_metrics(_runner(), request.headers.get("Accept", ""))
+    text, content_type = write_stats(_runner(), request.headers.get("Accept", ""))
     return Response(text, content_type=content_type)
 
 
 @api.route("/openapi.json", methods=["GET"], provide_automatic_options=False)
 def openapi() -> Response:
-    """Answer the description of the three routes of the specification."""
+    """Return the OpenAPI document of the API."""
     factory = current_app.config["PSC_MODEL_FACTORY"]
     metadata = load_model_metadata(factory)
     return jsonify(describe_api(metadata, Limits.of_model(factory)))
@@ -76,18 +76,18 @@ def openapi() -> Response:
 
 @api.before_app_request
 def begin_request() -> None:
-    """Give the request an id, for the log and the client."""
+    """Set the request's id, for the log and the client."""
     g.request_id = set_request_id(request.headers.get("X-Request-ID"))
     g.started = time.monotonic()
 
 
 @api.after_app_request
 def end_request(response: Response) -> Response:
-    """Log the answer, and tell the client the id under which it stands in the log."""
+    """Log the response and return the request's id in a header."""
     response.headers["X-Request-ID"] = g.request_id
     code = response.status_code
     if request.endpoint == "psc_model.run":
-        _runner().measurements.jobs.add(str(code))
+        _runner().stats.jobs.add(str(code))
     if code >= 400:
         level = logging.ERROR if code >= 500 else logging.WARNING
     else:
@@ -107,13 +107,13 @@ def end_request(response: Response) -> Response:
 
 @api.app_errorhandler(ApiError)
 def answer_api_error(error: ApiError) -> Response:
-    """Answer what is wrong with a job with its own status."""
+    """Return an error of a job with its own status."""
     return MessageResponse(error.status_code, error.message)
 
 
 @api.app_errorhandler(HTTPException)
 def answer_http_error(error: HTTPException) -> Response:
-    """Answer what Flask itself refuses, such as an unknown route, as JSON."""
+    """Return Flask's own errors, such as an unknown route, as JSON."""
     response = MessageResponse(
         error.code or 500,
         f"{request.method} {request.path}: {error.description}",
@@ -126,7 +126,7 @@ def answer_http_error(error: HTTPException) -> Response:
 
 @api.app_errorhandler(Exception)
 def answer_unexpected_error(error: Exception) -> Response:
-    """Answer anything else with 500; its traceback goes to the log."""
+    """Return 500 for any other error and log its traceback."""
     log.error("unexpected error", exc_info=error)
     return MessageResponse(500, f"unexpected error: {describe(error)}")
 
@@ -138,10 +138,10 @@ def _runner() -> Runner:
 
 
 def _read_body() -> bytes:
-    """Read the body of the request, which is a job.
+    """Return the body of the request, a job.
 
     Raises:
-        JobTooLarge: it is too large for a job.
+        JobTooLarge: the body is larger than any job.
         RequestTimeout: the client stopped sending.
     """
     try:
@@ -152,12 +152,14 @@ def _read_body() -> bytes:
             if not chunk:
                 break
             drained += len(chunk)
-    # besides the system, Gunicorn tells so of a chunked body that breaks off
+    # Gunicorn raises an OSError, too, when a chunked body breaks off
     except (OSError, ClientDisconnected) as error:
-        raise RequestTimeout("the body of the request did not arrive") from error
+        raise RequestTimeout(
+            "the body of the request did not arrive completely"
+        ) from error
     if len(body) > MAX_JOB_BYTES:
         raise JobTooLarge(
-            f"the body of the request is larger than {MAX_JOB_BYTES} bytes; a job holds only the"
-            " paths of two folders"
+            f"the body of the request is larger than {MAX_JOB_BYTES} bytes; a job holds"
+            " only the paths of two folders"
         )
     return body

@@ -1,4 +1,4 @@
-"""Stopping the server that the app runs under, with exit code 0."""
+"""Stops the server that runs the app, with exit code 0."""
 
 import os
 import signal
@@ -10,15 +10,15 @@ from flask import Flask, Response, after_this_request, current_app, request
 
 from ..workers.runner import Runner
 
-#: Seconds for the last answers to reach their clients.
-LAST_ANSWERS = 0.3
+#: Seconds for the last responses to reach their clients.
+LAST_RESPONSES = 0.3
 
 
 class DevelopmentStop:
     """Stops the development server on SIGTERM, after the running job.
 
-    SIGINT would do without it, but a shell starts its background processes with
-    SIGINT ignored.
+    Flask handles SIGINT by itself, but shells start background processes with SIGINT
+    ignored.
     """
 
     def __init__(self, runner: Runner) -> None:
@@ -26,18 +26,18 @@ class DevelopmentStop:
         self._finished = False
 
     def handle_signal(self, number: int, frame: Any) -> None:
-        """Finish on the first SIGTERM; end the server's loop on that of `_finish`."""
+        """Start to stop; the SIGTERM of `_finish` then ends the server's loop."""
         if self._finished:
             raise KeyboardInterrupt
         self.start()
 
     def start(self) -> None:
-        """Stop the server, without waiting for it."""
+        """Stop the server in the background."""
         threading.Thread(target=self._finish, daemon=True).start()
 
     def _finish(self) -> None:
         self._runner.finish()
-        time.sleep(LAST_ANSWERS)
+        time.sleep(LAST_RESPONSES)
         self._finished = True
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -45,7 +45,7 @@ class DevelopmentStop:
 def prepare_development_stop(app: Flask) -> None:
     """Make SIGTERM and `POST /shutdown` stop the development server.
 
-    Only the main thread can set this up; from another one nothing happens.
+    Does nothing outside the main thread, the only one that can handle signals.
     """
     if threading.current_thread() is threading.main_thread():
         stop = DevelopmentStop(app.extensions["psc_model"])
@@ -54,13 +54,13 @@ def prepare_development_stop(app: Flask) -> None:
 
 
 def stop_server() -> None:
-    """Stop Gunicorn, or else the development server.
+    """Stop Gunicorn or the development server.
 
-    Gunicorn's arbiter is asked by its own process id, so that no other process of
-    the group is told; it lets requests in flight finish and exits with code 0.
+    Only Gunicorn's arbiter gets the signal, not its process group; it lets running
+    requests finish and exits with code 0.
     """
     if request.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn"):
-        # whoever has the answer can rely on it, however late the signal comes
+        # no job starts after this response, however late the signal arrives
         current_app.extensions["psc_model"].refuse()
         os.kill(os.getppid(), signal.SIGTERM)
         return

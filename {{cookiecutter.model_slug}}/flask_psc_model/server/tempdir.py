@@ -1,4 +1,4 @@
-"""Where temporary files can go."""
+"""The folder for temporary files."""
 
 import os
 import tempfile
@@ -6,14 +6,14 @@ import tempfile
 CANDIDATES = ("/tmp", "/dev/shm")
 
 
-def find_writable_folder() -> str:
-    """Return the first folder that takes a file: `TMPDIR`, `/tmp` or `/dev/shm`.
+def find_tempdir() -> str:
+    """Return the first writable folder of `TMPDIR`, `/tmp` and `/dev/shm`.
 
-    Python itself does not look in `/dev/shm`, which is all that a container with a
-    read-only root file system may have.
+    Python's `tempfile` does not try `/dev/shm`, which may be the only writable folder
+    in a container with a read-only root file system.
 
     Raises:
-        OSError: none of them takes a file.
+        OSError: none of them is writable.
     """
     candidates = [os.environ.get("TMPDIR") or CANDIDATES[0]]
     candidates += [folder for folder in CANDIDATES if folder not in candidates]
@@ -24,7 +24,6 @@ def find_writable_folder() -> str:
         except OSError:
             continue
     raise OSError(
-        "no folder takes temporary files: make one of {} writable, or set TMPDIR".format(
-            ", ".join(candidates)
-        )
+        f"there is no folder for temporary files: make one of {', '.join(candidates)}"
+        " writable, or set TMPDIR"
     )

@@ -1,4 +1,4 @@
-"""Test cases for a model's app: in this process, or behind its real server."""
+"""Test cases for a model's app, in this process or behind its real server."""
 
 from ..model.cases import find_case_file
 from .app_case import AppTestCase

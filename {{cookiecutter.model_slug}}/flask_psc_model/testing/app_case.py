@@ -1,4 +1,4 @@
-"""A test case with the model's app in this process."""
+"""A test case that runs the model's app in this process."""
 
 import os
 import tempfile
@@ -12,17 +12,18 @@ Data = Union[bytes, str, None]
 
 
 class AppTestCase(unittest.TestCase):
-    """A test case with the model's app and a client of it.
+    """A test case with the model's app and a client for it.
 
     Attributes:
-        app: the app under test, made by `create_app` when first used.
-        client: sends it requests.
+        app: the app under test, created by `create_app` on first use.
+        client: sends requests to the app.
     """
 
     def create_app(self) -> Any:
         """Return the Flask app to test; override it."""
         raise NotImplementedError(
-            f"{type(self).__name__} should define create_app and return the app"
+            f"{type(self).__name__} does not define create_app: define it and return"
+            " the app"
         )
 
     @property
@@ -34,18 +35,18 @@ class AppTestCase(unittest.TestCase):
 
     @property
     def client(self) -> Any:
-        """A client of the app."""
+        """A client for the app."""
         return self.app.test_client()
 
     def run_test_job(self, inputs: Dict[str, Data]) -> Tuple[Any, Dict[str, bytes]]:
         """Run one job in temporary folders.
 
         Args:
-            inputs: the content of each input file by its name; text is written in
-                UTF-8, and a file of content None is left out.
+            inputs: the content of each input file by name; text is written in UTF-8,
+                None means no file.
 
         Returns:
-            The response, and the content of each output file by its name.
+            The response, and the content of each output file by name.
         """
         self.assertSuccessResponse(self.client.get("/status"))
         with tempfile.TemporaryDirectory() as folder:
@@ -70,11 +71,11 @@ class AppTestCase(unittest.TestCase):
         """Assert that a response is the specification's response object.
 
         Args:
-            response: what a client returned.
-            status_code: the HTTP status.
-            status: the status text, or a function that is true of it; the standard
-                phrase by default.
-            message: the message, or a function that is true of it; any by default.
+            response: from a client.
+            status_code: the expected HTTP status.
+            status: the expected status text, or a function that accepts it; default:
+                the reason phrase of the status code.
+            message: the expected message, or a function that accepts it; default: any.
         """
         shown = f"the server answered {response.status_code}: {response.get_json()}"
         self.assertEqual(response.status_code, status_code, shown)
@@ -88,11 +89,11 @@ class AppTestCase(unittest.TestCase):
         self._assert_text("message", body.get("message"), message)
 
     def assertSuccessResponse(self, response: Any) -> None:
-        """Assert that what was asked for was done: 200."""
+        """Assert that the request has succeeded: 200."""
         self.assertResponse(response, 200)
 
     def assertAcceptedResponse(self, response: Any) -> None:
-        """Assert that the server will do what was asked for: 202."""
+        """Assert that the request was accepted: 202."""
         self.assertResponse(response, 202)
 
     def assertClientErrorResponse(self, response: Any, message: Any = None) -> None:
@@ -104,11 +105,11 @@ class AppTestCase(unittest.TestCase):
         self.assertResponse(response, 415, message=message)
 
     def assertValidationErrorResponse(self, response: Any, message: Any = None) -> None:
-        """Assert that the model refused the content of an input: 422."""
+        """Assert that the model rejected an input: 422."""
         self.assertResponse(response, 422, message=message)
 
     def check_sanity(self) -> None:
-        """Check `/status`, what `/run` answers to malformed jobs, and `/shutdown`."""
+        """Check `/status`, `/run` with malformed jobs, and `/shutdown`."""
         self.assertSuccessResponse(self.client.get("/status"))
         self._check_malformed_jobs()
         self._check_shutdown()
@@ -135,7 +136,7 @@ class AppTestCase(unittest.TestCase):
         self.assertTrue(function.called, "/shutdown did not stop the server")
 
     def _assert_text(self, name: str, actual: Any, expected: Any) -> None:
-        self.assertIsInstance(actual, str, f'"{name}" should be a text')
+        self.assertIsInstance(actual, str, f'"{name}" should be a string')
         self.assertTrue(actual.strip(), f'"{name}" should not be blank')
         if callable(expected):
             verdict = expected(actual)

@@ -1,4 +1,4 @@
-"""Test cases that are folders of files, in this process or over HTTP."""
+"""Test cases from folders of files, run in this process or over HTTP."""
 
 import os
 from typing import Any, List, Optional, Union
@@ -12,17 +12,17 @@ from .live_server import LiveServer
 
 
 class AutoAppTestCase(AppTestCase):
-    """A test case whose cases are folders of files.
+    """A test case that runs folders of files as jobs.
 
-    In a case folder a file such as `input.txt` may stand as `input.txt`, as `input`,
-    or as the one file in a folder of either name. An input file that is missing is
-    left out of the job on purpose.
+    In a case folder, the model's file `input.txt` is the file `input.txt`, the file
+    `input`, or the only file in a folder of either name. A job lacks the input files
+    that its case folder lacks.
 
     Attributes:
-        text_encoding: of the files that hold expected messages.
-        error_message_filename: the file that holds an expected message.
-        input_filenames: of the model; taken from its class by default.
-        output_filenames: of the model; taken from its class by default.
+        text_encoding: of expected messages.
+        error_message_filename: the file with the expected message of a case.
+        input_filenames: of the model; default: those of its class.
+        output_filenames: of the model; default: those of its class.
     """
 
     text_encoding = "utf-8"
@@ -30,34 +30,33 @@ class AutoAppTestCase(AppTestCase):
     input_filenames: Union[str, List[str], None] = None
     output_filenames: Union[str, List[str], None] = None
 
-    # the two signatures are those that the tests of existing models use
+    # the tests of existing models use both signatures
     def run_test_job(self, *inputs: Data) -> Any:  # type: ignore[override]
         """Run one job in temporary folders.
 
         Args:
             inputs: the content of each input file, in the order of the model's
-                `input_filenames`; a file of content None is left out.
+                `input_filenames`; None means no file.
 
         Returns:
             The response, then the content of each output file in the order of the
-            model's `output_filenames`, None where there is no such file.
+            model's `output_filenames`; None means no file.
         """
         names = self._get_filenames("input_filenames")
         if len(inputs) > len(names):
             raise ValueError(
-                "there are {} inputs, and the model has {}: {}".format(
-                    len(inputs), len(names), ", ".join(names)
-                )
+                f"got {len(inputs)} inputs, but the model has {len(names)}:"
+                f" {', '.join(names)}"
             )
         response, results = super().run_test_job(dict(zip(names, inputs)))
         outputs = self._get_filenames("output_filenames")
         return (response,) + tuple(results.get(name) for name in outputs)
 
     def check_example_cases(self, folder: str) -> None:
-        """Check that every case below a folder runs and gives its expected outputs.
+        """Check that every case in a folder runs and writes its expected outputs.
 
         Args:
-            folder: holds one folder a case, with its input and output files.
+            folder: holds a folder for each case, with its input and output files.
         """
         for case in self._find_cases(folder):
             with self.subTest(case=case.folder):
@@ -70,22 +69,22 @@ class AutoAppTestCase(AppTestCase):
                 self.check_results(*actual + expected)
 
     def check_results(self, *results: Any) -> None:
-        """Check the outputs of one case; override it where equal bytes are too strict.
+        """Check the outputs of one case; override it if equal bytes are too strict.
 
         Args:
-            results: the content in bytes of each actual output file, then of each
-                expected one, both in the order of the model's `output_filenames`.
+            results: the bytes of each actual output file, then of each expected one,
+                both in the order of the model's `output_filenames`.
         """
         half = len(results) // 2
         names = self._get_filenames("output_filenames")
         for name, actual, expected in zip(names, results[:half], results[half:]):
-            self.assertEqual(actual, expected, f"{name} is not as expected")
+            self.assertEqual(actual, expected, f"{name} differs from the expected file")
 
     def check_validation_error_cases(self, folder: str) -> None:
-        """Check that the model refuses every case below a folder with its message.
+        """Check that the model rejects every case in a folder with its message.
 
         Args:
-            folder: holds one folder a case, with its input files and the file
+            folder: holds a folder for each case, with its input files and the file
                 `error_message_filename`.
         """
         for case in self._find_cases(folder):
@@ -99,8 +98,10 @@ class AutoAppTestCase(AppTestCase):
                 )
 
     def check_validation_error_message(self, actual: str, expected: str) -> None:
-        """Check that a message contains the expected text; letter case is ignored."""
-        self.assertTrue(expected, "the expected message is blank, which anything has")
+        """Check that a message contains the expected text, ignoring letter case."""
+        self.assertTrue(
+            expected, "the expected message is blank: any message contains it"
+        )
         self.assertIn(expected.lower(), actual.lower())
 
     def _find_cases(self, folder: str) -> List[Case]:
@@ -131,15 +132,16 @@ class AutoAppTestCase(AppTestCase):
             names = getattr(factory, attribute, None)
         if not isinstance(names, (str, list, tuple)):
             raise ValueError(
-                f"the model's {attribute} are not known before it is made: set {attribute} in {type(self).__name__}"
+                f"the class of the model does not define {attribute}: set {attribute}"
+                f" in {type(self).__name__}"
             )
         return as_list(names)
 
 
 class LiveAppTestCase(AutoAppTestCase):
-    """A test case that talks to the model's real server over HTTP.
+    """A test case that sends jobs to the model's real server over HTTP.
 
-    The server of `entrypoint.sh` is started once for the class, on a free port.
+    The server, `entrypoint.sh`, starts once for the class, on a free port.
 
     Attributes:
         server: the running server.
@@ -161,12 +163,12 @@ class LiveAppTestCase(AutoAppTestCase):
 
     @classmethod
     def make_server(cls) -> LiveServer:
-        """Return the server to test; that of the working directory by default."""
+        """Return the server under test; by default that of the working directory."""
         return LiveServer(os.path.dirname(find_metadata(os.getcwd())))
 
     @property
     def client(self) -> Client:
-        """A client of the running server."""
+        """A client for the running server."""
         return self.server.client
 
     def _check_shutdown(self) -> None:

@@ -1,4 +1,4 @@
-"""A real server on this machine, for tests: the one that the container runs."""
+"""A real server on this machine for tests, the same as in the container."""
 
 import os
 import signal
@@ -14,12 +14,12 @@ from ..model.spec import Limits
 
 COMMAND = ("./entrypoint.sh",)
 
-#: Seconds that a server may take to listen; the model loads later.
+#: Seconds until a server has to listen; the model loads later.
 START_SECONDS = 60
 
 
 class ServerNotStarted(RuntimeError):
-    """A server does not listen; the message has its log.
+    """A server does not listen; the message contains its log.
 
     Attributes:
         problem: what is wrong, without the log.
@@ -34,8 +34,8 @@ class LiveServer:
     """A context manager that starts a model's server on a free port and stops it.
 
     Attributes:
-        client: sends it requests.
-        process: its first process.
+        client: sends requests to the server.
+        process: the server's first process.
     """
 
     def __init__(
@@ -44,12 +44,12 @@ class LiveServer:
         command: Sequence[str] = COMMAND,
         environment: Optional[Dict[str, str]] = None,
     ) -> None:
-        """Choose the server.
+        """Set the server, without starting it.
 
         Args:
-            folder: of the repository, where `model.yaml` is.
+            folder: of the repository, with `model.yaml`.
             command: starts the server in that folder.
-            environment: variables to set for it.
+            environment: variables to set for the server.
         """
         self.folder = folder
         self.command = list(command)
@@ -90,7 +90,7 @@ class LiveServer:
         """Wait until the server listens.
 
         Raises:
-            ServerNotStarted: it has exited, or does not listen within `START_SECONDS`.
+            ServerNotStarted: it exits, or does not listen within `START_SECONDS`.
         """
         deadline = time.monotonic() + START_SECONDS
         while self.process.poll() is None and time.monotonic() < deadline:
@@ -99,20 +99,16 @@ class LiveServer:
                 return
             except OSError:
                 time.sleep(0.02)
+        code = self.process.returncode
+        state = "does not listen" if code is None else f"exited with code {code}"
         raise ServerNotStarted(
-            "the server {} {}".format(
-                " ".join(self.command),
-                "does not listen"
-                if self.process.returncode is None
-                else f"exited with code {self.process.returncode}",
-            ),
-            self.read_log(),
+            f"the server {' '.join(self.command)} {state}", self.read_log()
         )
 
     def stop(self) -> int:
         """Stop the server and return its exit code.
 
-        A server that does not stop by itself is killed, with all it has started.
+        A server that does not stop in time is killed with its process group.
         """
         try:
             if self.process.poll() is None:
@@ -122,7 +118,7 @@ class LiveServer:
             self._log.close()
 
     def wait(self) -> int:
-        """Wait until the server has exited, and return its exit code."""
+        """Wait until the server exits and return its exit code."""
         try:
             return self.process.wait(timeout=self.limits.run_timeout + 10)
         except subprocess.TimeoutExpired:
@@ -130,8 +126,8 @@ class LiveServer:
             return self.process.wait()
 
     def read_log(self) -> str:
-        """Return what the server has written to its output so far."""
-        # the server shares the position in the file, which has to stay at its end
+        """Return the server's output so far."""
+        # the server shares the file's position, which must stay at its end
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), size, 0).decode("utf-8", "replace")
 
@@ -141,7 +137,7 @@ class LiveServer:
             for name, value in os.environ.items()
             if not name.startswith("PSC_MODEL_")
         }
-        # the entry point calls `python`, which should be the one that runs this
+        # the entry point should find the `python` of this process
         search_path = [os.path.dirname(sys.executable), environment.get("PATH", "")]
         environment["PATH"] = os.pathsep.join(filter(None, search_path))
         environment["PSC_MODEL_HOST"] = "127.0.0.1"
@@ -151,7 +147,7 @@ class LiveServer:
 
 
 def find_free_port() -> int:
-    """Return a port of 127.0.0.1 on which nobody listens now."""
+    """Return a free port of 127.0.0.1."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -258,7 +258,7 @@ class Keeper:
         self.failure: Optional[Outcome] = None
         self.loading_since = time.monotonic()
         self._runner = runner
-        self._measurements = runner.measurements
+        self._stats = runner.stats
         self._environment = environment
         self._process: Optional[ModelProcess] = None
         self._pause = FIRST_PAUSE
@@ -267,7 +267,7 @@ class Keeper:
     def retry(self) -> None:
         """Try a failed load again, if its pause is over."""
         if self.failure is not None and time.monotonic() >= self._retry_at:
-            self._measurements.restarts.add(FAILED_LOAD)
+            self._stats.restarts.add(FAILED_LOAD)
             self._set_loading()
 
     def run(self, job: Job, waiting_since: float) -> Optional[Outcome]:
@@ -289,7 +289,7 @@ class Keeper:
         missing_folders = list_missing_folders(job.output_folder)
         process.send([job.input_folder, job.output_folder, get_request_id()])
         # the model works meanwhile
-        self._measurements.wait_times.add(started - waiting_since)
+        self._stats.wait_times.add(started - waiting_since)
         log_start(job)
         try:
             outcome = process.receive(limit, give_up=lambda: self._runner.aborted)
@@ -311,7 +311,7 @@ class Keeper:
             self._runner.release(self)
             return outcome
         finally:
-            self._measurements.run_times.add(time.monotonic() - started)
+            self._stats.run_times.add(time.monotonic() - started)
         clean_up(job.output_folder, missing_folders)
         return outcome
 
@@ -355,7 +355,7 @@ class Keeper:
             self._set_failed(outcome.message)
             return False
         seconds = time.monotonic() - started
-        self._measurements.load_times.add(seconds)
+        self._stats.load_times.add(seconds)
         log.info(
             "the model is loaded in process %s, after %.2f s", process.pid, seconds
         )
@@ -391,7 +391,7 @@ class Keeper:
         ending = process.kill()
         if not self._runner.stopping:
             died = KILLED if process.exit_code == -signal.SIGKILL else CRASHED
-            self._measurements.restarts.add(reason or died)
+            self._stats.restarts.add(reason or died)
             log.warning("the model process %s; a new one loads", ending)
         self._set_loading()
 

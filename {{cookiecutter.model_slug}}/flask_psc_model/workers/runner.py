@@ -13,7 +13,7 @@ from ..jobs.job import Job
 from ..jobs.outcome import READY, Outcome
 from ..model.loading import ModelFactory, load_model
 from ..model.spec import Limits
-from .stats import Measurements
+from .stats import Stats
 
 log = logging.getLogger(__name__)
 
@@ -22,11 +22,11 @@ class Runner(ABC):
     """What the routes need of the model.
 
     Attributes:
-        measurements: of its jobs and its model.
+        stats: of its jobs and its model.
     """
 
     def __init__(self) -> None:
-        self.measurements = Measurements()
+        self.stats = Stats()
 
     @abstractmethod
     def load(self) -> Outcome:
@@ -83,7 +83,7 @@ class LocalRunner(Runner):
                     return Outcome.of(error)
                 except ValueError as error:
                     return Outcome(500, str(error))
-                self.measurements.load_times.add(time.monotonic() - started)
+                self.stats.load_times.add(time.monotonic() - started)
         return READY
 
     def run(self, job: Job) -> Outcome:
@@ -96,10 +96,10 @@ class LocalRunner(Runner):
         with self._running:
             self._waiting.remove(job)
             started = time.monotonic()
-            self.measurements.wait_times.add(started - waiting_since)
+            self.stats.wait_times.add(started - waiting_since)
             log_start(job)
             outcome = answer_job(self._model, job, self._limits)
-            self.measurements.run_times.add(time.monotonic() - started)
+            self.stats.run_times.add(time.monotonic() - started)
             return outcome
 
     def refuse(self) -> None:

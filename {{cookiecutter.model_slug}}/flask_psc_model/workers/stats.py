@@ -1,4 +1,4 @@
-"""What the server has done since it started, in numbers."""
+"""Stats of a server since its start: counters and histograms."""
 
 import bisect
 import threading
@@ -7,10 +7,10 @@ from typing import Dict, List, Tuple
 _MILLISECONDS = (1, 2.5, 5, 10, 25, 50, 100, 250, 500)
 _SECONDS = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 
-#: Upper bounds of the times that are counted together, in seconds.
+#: Upper bounds of a histogram's buckets, in seconds.
 BOUNDS = tuple(each / 1000 for each in _MILLISECONDS) + _SECONDS
 
-#: Why a model process was replaced by a new one.
+#: Why a model process was restarted.
 TIME_LIMIT = "time_limit"
 KILLED = "killed"
 CRASHED = "crashed"
@@ -18,11 +18,11 @@ FAILED_LOAD = "failed_load"
 REASONS = (TIME_LIMIT, KILLED, CRASHED, FAILED_LOAD)
 
 
-class Tally:
-    """Counts events by a label; threads may share it."""
+class Counter:
+    """Counts events by label; threads may share it."""
 
     def __init__(self, *labels: str) -> None:
-        """Start with labels that are shown even while their count is 0."""
+        """Start with labels that are reported even with a count of 0."""
         self._lock = threading.Lock()
         self._counts = dict.fromkeys(labels, 0)
 
@@ -38,7 +38,7 @@ class Tally:
 
 
 class Histogram:
-    """Counts times by how long they are; threads may share it."""
+    """Counts times in buckets by length; threads may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -47,34 +47,34 @@ class Histogram:
 
     def add(self, seconds: float) -> None:
         """Count one time."""
-        place = bisect.bisect_left(BOUNDS, seconds)
+        bucket = bisect.bisect_left(BOUNDS, seconds)
         with self._lock:
-            self._counts[place] += 1
+            self._counts[bucket] += 1
             self._sum += seconds
 
     def read(self) -> Tuple[List[int], float]:
-        """Return the counts up to each of `BOUNDS` and beyond, and the sum in seconds.
+        """Return the count of each bucket, not cumulative, and the sum in seconds.
 
-        A count is of its own range alone: from the bound before to its own.
+        The last bucket holds the times beyond `BOUNDS`.
         """
         with self._lock:
             return list(self._counts), self._sum
 
 
-class Measurements:
-    """What is counted and timed.
+class Stats:
+    """The stats of a runner.
 
     Attributes:
-        jobs: answers to `POST /run`, by their status code.
-        run_times: of the model on one job, its files included.
-        wait_times: of a job, for a model process that is free.
+        jobs: responses of `POST /run` by status code.
+        run_times: of jobs, including reading and writing files.
+        wait_times: of jobs, for a free model process.
         load_times: of the model.
         restarts: of model processes, by one of `REASONS`.
     """
 
     def __init__(self) -> None:
-        self.jobs = Tally("200")
+        self.jobs = Counter("200")
         self.run_times = Histogram()
         self.wait_times = Histogram()
         self.load_times = Histogram()
-        self.restarts = Tally(*REASONS)
+        self.restarts = Counter(*REASONS)

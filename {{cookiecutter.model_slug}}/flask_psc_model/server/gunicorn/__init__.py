@@ -1,7 +1,7 @@
 """Gunicorn's settings for a model, all of them from one function.
 
-A repository's `gunicorn.conf.py` calls `settings`; what that file sets below the call wins.
-A hook of its own runs after the server's own hook of that name (see `hooks`).
+A repository's `gunicorn.conf.py` calls `settings`; its own settings below the call win.
+A hook of its own runs after the server's hook of that name (see `hooks`).
 """
 
 import os
@@ -11,19 +11,19 @@ from typing import Any, Dict
 from ...logs import make_logging_config
 from ...model.spec import Limits
 from ...workers.devices import count_processes
-from ..tempdir import find_writable_folder
+from ..tempdir import find_tempdir
 
-#: Threads of the web process: each answers one request at a time.
+#: Threads of the web process: each handles one request at a time.
 THREADS = 256
 
 #: Seconds that an idle connection stays open for its client's next request.
 KEEPALIVE = 75
 
-#: Seconds after which a web process that hangs as a whole is killed. A long run does not
-#: count: the web process answers beside it.
+#: Seconds after which a hanging web process is killed. Long jobs do not count: the
+#: model has a process of its own.
 HEARTBEAT_TIMEOUT = 30
 
-#: Seconds that a shutdown may take beyond the time limit of the job that still runs.
+#: Seconds that a shutdown may take beyond the time limit of the running job.
 SHUTDOWN_MARGIN = 5
 
 
@@ -31,22 +31,22 @@ def settings(path: str) -> Dict[str, Any]:
     """Return Gunicorn's settings and hooks for the repository of a configuration file.
 
     Sets `TMPDIR` for this process and those it starts, since a container's root file
-    system may be read-only. A wrong setting ends the process with one line.
+    system may be read-only. An invalid setting ends the process with a message.
 
     Args:
-        path: the configuration file, `__file__` in it; `model.yaml` is beside it or in a
+        path: the configuration file, its `__file__`; `model.yaml` is beside it or in a
             folder above.
 
     Returns:
-        Values by the names of https://docs.gunicorn.org/en/stable/settings.html.
+        Values by name, see https://docs.gunicorn.org/en/stable/settings.html.
     """
-    # they need Linux; unittest imports this package, wherever it runs
+    # hooks need Linux, but unittest imports this package on any system
     from . import hooks
 
     try:
         limits = Limits.load(path)
         logging_config = make_logging_config()
-        tempdir = find_writable_folder()
+        tempdir = find_tempdir()
         count_processes()
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")

@@ -1,8 +1,7 @@
-"""Gunicorn's server hooks: the model gets processes of its own.
+"""Gunicorn's server hooks: they start, connect and stop the model processes.
 
-Their names and arguments are those of
-https://docs.gunicorn.org/en/stable/settings.html#server-hooks. A hook that the user's
-`gunicorn.conf.py` defines runs after ours: `put_first` sees to that.
+See https://docs.gunicorn.org/en/stable/settings.html#server-hooks. A hook in the user's
+`gunicorn.conf.py` runs after ours (see `put_first`).
 """
 
 import logging
@@ -14,11 +13,11 @@ from typing import Any, Callable, Dict
 
 from ...model.loading import to_path
 from ...model.spec import Limits, find_model_metadata
-from ...workers.devices import count_processes, deal_out_devices
+from ...workers.devices import assign_devices, count_processes
 from ...workers.lifeline import adopt_orphans, die_with_parent
 from ...workers.process_runner import ProcessRunner
 
-#: Seconds that a client may send nothing in the middle of a request.
+#: Seconds that a client may pause in the middle of a request.
 RECEIVE_TIMEOUT = 15
 
 
@@ -26,18 +25,18 @@ def post_fork(server: Any, worker: Any) -> None:
     """Tie the web process to Gunicorn's arbiter, and start the model processes."""
     die_with_parent(worker.ppid)
     adopt_orphans()
-    # a connection takes this over from the listener that accepts it
+    # connections inherit this from their listener
     timeout = struct.pack("ll", RECEIVE_TIMEOUT, 0)
     for listener in worker.sockets:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
-    worker.model_runner = ProcessRunner(deal_out_devices(count_processes()))
+    worker.model_runner = ProcessRunner(assign_devices(count_processes()))
     worker.model_runner.start()
-    _call_users_own(worker, "post_fork", server, worker)
+    _call_user_hook("post_fork", worker, server, worker)
 
 
 def post_worker_init(worker: Any) -> None:
-    """Tell the model processes which model it is, and the app where they are."""
-    # Flask is imported beside the model processes that start, not before them
+    """Set the model of the model processes, and connect the app to them."""
+    # imported here: Flask loads while the model processes start
     from ..app import ModelApp
 
     app = worker.wsgi
@@ -57,19 +56,18 @@ def post_worker_init(worker: Any) -> None:
             stop(number, frame)
 
     signal.signal(signal.SIGTERM, refuse_and_stop)
-    _call_users_own(worker, "post_worker_init", worker)
+    _call_user_hook("post_worker_init", worker, worker)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """End the model processes with the web process."""
-    if not worker.booted:
-        _call_users_own(worker, "worker_exit", server, worker)
-        return
-    worker.model_runner.finish()
-    _call_users_own(worker, "worker_exit", server, worker)
-    logging.shutdown()
-    # Python would wait for the threads of idle connections
-    os._exit(0)
+    """Stop the model processes with the web process."""
+    if worker.booted:
+        worker.model_runner.finish()
+    _call_user_hook("worker_exit", worker, server, worker)
+    if worker.booted:
+        logging.shutdown()
+        # Python would wait for the threads of idle connections
+        os._exit(0)
 
 
 HOOKS: Dict[str, Callable[..., None]] = {
@@ -80,20 +78,20 @@ HOOKS: Dict[str, Callable[..., None]] = {
 
 
 def put_first(config: Any) -> None:
-    """Have each hook of the user's own called by ours, in whose place it stands.
+    """Replace the user's hooks with ours, which call them.
 
     Args:
-        config: of Gunicorn; each reload makes a new one.
+        config: Gunicorn's; each reload makes a new one.
     """
-    own = vars(config).setdefault("users_own_hooks", {})
+    user_hooks = vars(config).setdefault("user_hooks", {})
     for name, hook in HOOKS.items():
         found = config.settings[name].get()
         if found is not hook:
-            own[name] = found
+            user_hooks[name] = found
             config.set(name, hook)
 
 
-def _call_users_own(worker: Any, name: str, *args: Any) -> None:
-    hook = worker.cfg.users_own_hooks.get(name)
+def _call_user_hook(name: str, worker: Any, *args: Any) -> None:
+    hook = worker.cfg.user_hooks.get(name)
     if hook:
         hook(*args)

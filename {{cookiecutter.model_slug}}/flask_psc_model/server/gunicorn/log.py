@@ -1,4 +1,4 @@
-"""Gunicorn's log, without the access log unless it is wanted."""
+"""Gunicorn's logger, without an unused access log."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from gunicorn.glogging import Logger
 
 
 class GunicornLog(Logger):  # type: ignore[misc]
-    """Gunicorn's own logger, which spends no time on what nobody asked for.
+    """Skips the access log unless `accesslog` is set.
 
-    With a logging configuration it prepares a line of the access log for each request,
-    even where no file is set for it. Our own log has a line for each request.
+    Given `logconfig_dict`, Gunicorn formats a line for each request even where there is
+    no access log. Our own log has a line for each request.
     """
 
     def access(self, *args: Any) -> None:

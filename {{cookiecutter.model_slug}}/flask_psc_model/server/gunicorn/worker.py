@@ -1,6 +1,6 @@
-"""Gunicorn's thread worker, quicker for a client that has more to ask.
+"""Gunicorn's thread worker, faster for a client that sends one request after another.
 
-Before version 24, `handle` returns a pair: then nothing is changed.
+Before version 24, `handle` returns a pair: there nothing changes.
 """
 
 import contextlib
@@ -20,25 +20,25 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
     """Keeps a busy client on one thread, and closes its connection there."""
 
     def __init__(self, *args: Any) -> None:
-        """Prepare a worker; Gunicorn's arbiter does so before it forks."""
+        """Create the worker; Gunicorn's arbiter does so before it forks."""
         super().__init__(*args)
         put_first(self.cfg)
 
     def handle(self, conn: Any) -> Any:
-        """Handle a request, and those that follow it at once on its connection."""
+        """Handle a request and those that follow at once on its connection."""
         keep = super().handle(conn)
         while keep is True and self._has_time() and _has_more(conn):
             keep = super().handle(conn)
         if keep is False:
-            # Gunicorn from 26 on waits up to 2 s for the client to close its end too,
-            # on the one thread that accepts connections (`util.close_graceful`)
+            # from version 26 on, Gunicorn waits up to 2 s for the client to close, on
+            # the one thread that accepts connections (`util.close_graceful`)
             conn.close(graceful=True)
             conn.close = _do_nothing
         return keep
 
     def handle_request(self, req: Any, conn: Any) -> Any:
-        """Handle a request; the head and the body of its answer go out together."""
-        # a client may have to be told to go on before it sends its body
+        """Handle a request; send the headers and the body of its response together."""
+        # such a client waits for "100 Continue" before it sends its body
         if any(name == "EXPECT" for name, _ in req.headers):
             return super().handle_request(req, conn)
         _cork(conn.sock, True)
@@ -48,22 +48,23 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
             _cork(conn.sock, False)
 
     def _has_time(self) -> bool:
-        """Tell whether no other client can be waiting for this thread."""
+        """Return whether no other client can be waiting for this thread."""
         return bool(self.alive and self.nr_conns <= self.cfg.threads)
 
 
 def _has_more(conn: Any) -> bool:
-    """Wait a moment for the client to send more."""
+    """Return whether the client sends more within `LINGER`."""
     poller = select.poll()
     poller.register(conn.sock, select.POLLIN)
     return bool(poller.poll(LINGER))
 
 
-def _cork(sock: socket.socket, wanted: bool) -> None:
-    """Hold back what is sent, or send it; see tcp(7). Other sockets send at once."""
+def _cork(sock: socket.socket, on: bool) -> None:
+    """Hold back data that is sent, or flush it; see tcp(7)."""
+    # other sockets than TCP refuse this
     with contextlib.suppress(OSError):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, wanted)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, on)
 
 
 def _do_nothing(graceful: bool = False) -> None:
-    """Stand in for the closing of a connection that is closed."""
+    """Replace `close` of a connection that is closed."""

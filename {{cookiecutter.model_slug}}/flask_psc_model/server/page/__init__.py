@@ -1,1 +1,1 @@
-"""The page for people who look: the model's card, and a place to try the model."""
+"""The web page: the model card, and a form to run the model."""

@@ -1,6 +1,6 @@
-"""What the page says of a model: `model.yaml`, ready to be shown.
+"""The model card: the content of `model.yaml`, ready to be shown.
 
-The file is written by people: whatever has another form than it should is left out.
+Values of a wrong type are skipped.
 """
 
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
@@ -11,11 +11,11 @@ from markupsafe import Markup
 from ...model.metadata import Metadata
 from ...model.spec import Limits
 
-#: The texts under `description`, and their headings.
+#: Keys under `description`, and the headings of their texts.
 SECTIONS = (
-    ("details", "What it is for"),
+    ("details", "Intended use"),
     ("technical", "How it works"),
-    ("performance", "How good it is"),
+    ("performance", "Performance"),
 )
 
 
@@ -24,8 +24,8 @@ class File(NamedTuple):
 
     Attributes:
         name: of the file.
-        media_types: that it may have.
-        max_size: as it is written, empty where not declared.
+        media_types: the accepted ones.
+        max_size: as written in `model.yaml`, empty if not declared.
         max_bytes: the same in bytes.
         description: in HTML.
     """
@@ -38,18 +38,18 @@ class File(NamedTuple):
 
     @property
     def media_type(self) -> str:
-        """The one media type that it has, empty where there may be others."""
+        """The only accepted media type, empty if there are several."""
         return self.media_types[0] if len(self.media_types) == 1 else ""
 
 
 class Metric(NamedTuple):
-    """A figure that says how good the model is.
+    """A quality metric of the model.
 
     Attributes:
         label: its name.
-        value: as it is written.
-        share: the same, where it is a number from 0 to 1.
-        description: of the figure.
+        value: as written in `model.yaml`.
+        share: the value, if it is a number from 0 to 1.
+        description: of the metric.
     """
 
     label: str
@@ -69,8 +69,8 @@ class Card:
         sections: headings and texts in HTML.
         inputs: the files that the model reads.
         outputs: the files that it writes.
-        resources: what it needs, as pairs of words.
-        metrics: how good it is.
+        resources: labels and values of required resources.
+        metrics: of the model's quality.
     """
 
     def __init__(self, metadata: Metadata, limits: Limits) -> None:
@@ -103,15 +103,14 @@ class Card:
 def render(text: Any) -> Markup:
     """Turn Markdown into HTML that is safe to show.
 
-    HTML in it is shown as it is written, an image becomes a link to it, and no link
-    is a script.
+    HTML in it is escaped, images become links, and links to scripts are dropped.
     """
     markdown = MarkdownIt("commonmark", {"html": False})
     markdown.enable("table").disable("image")
     tokens = markdown.parse(_as_text(text))
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
-            # the page has headings of its own above these
+            # levels 1 and 2 are the page's own
             token.tag = f"h{min(6, max(3, int(token.tag[1:]) + 1))}"
     return Markup(markdown.renderer.render(tokens, markdown.options, {}))
 
@@ -154,10 +153,10 @@ def _list_resources(metadata: Metadata, limits: Limits) -> List[Tuple[str, str]]
     memory = _as_mapping(_as_mapping(metadata.get("resources")).get("memory"))
     resources = [
         ("Memory", _as_text(memory.get("size"))),
-        ("Processors", f"{limits.cpus:g}" if limits.cpus else ""),
-        ("Graphics processors", str(limits.gpus) if limits.gpus else ""),
-        ("Longest time to load", f"{limits.status_timeout:g} s"),
-        ("Longest time of a run", f"{limits.run_timeout:g} s"),
+        ("CPUs", f"{limits.cpus:g}" if limits.cpus else ""),
+        ("GPUs", str(limits.gpus) if limits.gpus else ""),
+        ("Time limit for loading", f"{limits.status_timeout:g} s"),
+        ("Time limit for a job", f"{limits.run_timeout:g} s"),
     ]
     return [(label, text) for label, text in resources if text]
 

@@ -1,4 +1,4 @@
-"""The page as one document that loads nothing else."""
+"""The page as one HTML file that loads no other files."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ from .card import Card
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 
-# other marks than Jinja's own, since the template of this repository is one of Jinja's
+# other delimiters than Jinja's own, which Cookiecutter uses
 ENVIRONMENT = Environment(
     loader=FileSystemLoader(FOLDER),
     autoescape=True,
@@ -34,14 +34,14 @@ def _read(name: str) -> str:
 
 def _hash(text: str) -> str:
     digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest())
-    return "'sha256-{}'".format(digest.decode("ascii"))
+    return f"'sha256-{digest.decode('ascii')}'"
 
 
 STYLE = _read("style.css")
 SCRIPT = _read("script.js")
 
-#: Only the script and the style of the page itself are taken, and no address but this
-#: server's own; see https://www.w3.org/TR/CSP3/.
+#: Allows the page's own script and style, and requests to this server only; see
+#: https://www.w3.org/TR/CSP3/.
 POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -57,12 +57,12 @@ POLICY = "; ".join(
 )
 
 
-def write_document(card: Card, examples: List[str]) -> str:
-    """Write the page of a model.
+def write_html(card: Card, examples: List[str]) -> str:
+    """Return the HTML of a model's page.
 
     Args:
-        card: what to say of it.
-        examples: names of the cases to offer.
+        card: of the model.
+        examples: names of the examples to offer.
     """
     return ENVIRONMENT.get_template("page.html").render(
         card=card, examples=examples, style=Markup(STYLE), script=Markup(SCRIPT)

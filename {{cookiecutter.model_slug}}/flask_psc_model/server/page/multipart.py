@@ -1,6 +1,6 @@
-"""Files as the parts of one answer, which a browser takes apart by itself.
+"""Several files in one response: multipart/form-data, RFC 7578.
 
-The format is multipart/form-data, RFC 7578.
+Browsers parse this format themselves.
 """
 
 import re
@@ -13,13 +13,13 @@ _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 
 
 class Part(NamedTuple):
-    """A file, or the name of one.
+    """A file, or only its name.
 
     Attributes:
-        kind: what it is for the page.
+        kind: the form field, such as `output`.
         name: of the file.
-        media_type: where that is known.
-        file: open for reading; None for the name alone.
+        media_type: of the file, empty if unknown.
+        file: open for reading; None for the name only.
     """
 
     kind: str
@@ -28,8 +28,8 @@ class Part(NamedTuple):
     file: Optional[IO[bytes]]
 
 
-def write_parts(parts: List[Part]) -> Tuple[str, Iterator[bytes]]:
-    """Return the content type of an answer and its body, in chunks."""
+def write_multipart(parts: List[Part]) -> Tuple[str, Iterator[bytes]]:
+    """Return the content type of a response and its body, in chunks."""
     boundary = uuid.uuid4().hex
     content_type = f"multipart/form-data; boundary={boundary}"
     return content_type, _write(parts, boundary)

@@ -1,4 +1,4 @@
-"""A job that somebody tries from the page."""
+"""A job that is run from the page."""
 
 import itertools
 import mimetypes
@@ -14,19 +14,19 @@ from ...model.cases import Case
 from .card import Card
 from .multipart import Part
 
-#: More output files than these are not sent to the page.
+#: The page gets only this many output files.
 MAX_OUTPUTS = 100
 
 
-class Trial:
-    """One job, whose files are in a folder that the caller makes and removes.
+class PageJob:
+    """A job whose files are in a folder that the caller creates and removes.
 
     Attributes:
-        job: reads the inputs of the trial and writes its outputs.
+        job: for the runner.
     """
 
     def __init__(self, folder: str, card: Card) -> None:
-        """Make the folders of the job.
+        """Create the folders of the job.
 
         Args:
             folder: an empty folder.
@@ -38,25 +38,23 @@ class Trial:
         os.mkdir(self.job.input_folder)
         os.mkdir(self.job.output_folder)
 
-    def take_uploads(self, files: "MultiDict[str, FileStorage]") -> None:
-        """Take the inputs from files that were sent, each under the name of an input.
-
-        The names that the files had on the sender's machine do not matter.
+    def add_uploads(self, files: "MultiDict[str, FileStorage]") -> None:
+        """Save uploaded files as inputs, each under the name of its form field.
 
         Raises:
-            InvalidJob: a file is for no input of the model.
+            InvalidJob: the model has no input of that name.
         """
         names = [each.name for each in self._card.inputs]
         for name, file in files.items():
             if name not in names:
                 raise InvalidJob(f"the model has no input {name!r}")
-            file.save(self._find_place(name))
+            file.save(self._make_path(name))
 
-    def take_case(self, case: Case) -> None:
-        """Take the inputs of a test case; what it leaves out is left out.
+    def add_case(self, case: Case) -> None:
+        """Copy the inputs of a test case, which may lack some on purpose.
 
         Raises:
-            InvalidJob: its inputs cannot be read.
+            InvalidJob: the inputs cannot be read.
         """
         names = [each.name for each in self._card.inputs]
         try:
@@ -65,21 +63,21 @@ class Trial:
             raise InvalidJob(f"the example cannot be read: {error}") from error
         for name, data in inputs.items():
             if data is not None:
-                with open(self._find_place(name), "wb") as file:
+                with open(self._make_path(name), "wb") as file:
                     file.write(data)
                 self._shown.append(name)
 
     def shorten(self, message: str) -> str:
-        """Leave the trial's own folders out of a message, which names of files suit."""
+        """Return a message with file names in place of paths in the job's folders."""
         for folder in (self.job.input_folder, self.job.output_folder):
             message = message.replace(folder + os.sep, "").replace(folder, "")
         return message
 
     def open_files(self, stack: ExitStack) -> List[Part]:
-        """Open what the page shows: the inputs of a test case, and the outputs.
+        """Open the files that the page shows: a test case's inputs, and the outputs.
 
         Args:
-            stack: closes the files; their folder may be gone by then.
+            stack: closes the files, possibly after their folder is removed.
         """
         inputs = {each.name: each.media_type for each in self._card.inputs}
         outputs = {each.name: each.media_type for each in self._card.outputs}
@@ -99,7 +97,7 @@ class Trial:
         parts += [Part("omitted", name, "", None) for name in names[MAX_OUTPUTS:]]
         return parts
 
-    def _find_place(self, name: str) -> str:
+    def _make_path(self, name: str) -> str:
         path = os.path.join(self.job.input_folder, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         return path

@@ -1,7 +1,7 @@
-"""The page's two routes: the page itself, and its runs.
+"""The two routes of the page: the page itself, and its jobs.
 
-Its runs go through the runner of `POST /run`. Only pages of this server may ask for
-them, since a browser sends requests to it on behalf of any page.
+Its jobs use the runner of `POST /run`. Only this server's own page may run jobs: a
+browser sends requests on behalf of any page.
 """
 
 import os
@@ -25,17 +25,17 @@ from ...model.spec import Limits, find_model_metadata, load_model_metadata
 from ...workers.runner import Runner
 from ..responses import MessageResponse
 from .card import Card
-from .html import POLICY, write_document
-from .multipart import Part, write_parts
-from .page_job import Trial
+from .html import POLICY, write_html
+from .multipart import Part, write_multipart
+from .page_job import PageJob
 
-#: Where a repository has the cases that run, below the folder of `model.yaml`.
+#: The examples of a repository, relative to the folder of `model.yaml`.
 EXAMPLES = os.path.join("tests", "data", "examples")
 
-#: Bytes that an input may have where `model.yaml` declares no `maxSize`.
+#: The most bytes of an input for which `model.yaml` declares no `maxSize`.
 DEFAULT_INPUT_SIZE = 100 * 1024 * 1024
 
-#: Bytes of a request that are no content of a file.
+#: Bytes for the rest of a request beside the content of its files.
 FORM_SIZE = 64 * 1024
 
 HEADERS = {
@@ -51,11 +51,11 @@ page = Blueprint("psc_page", __name__)
 
 @page.route("/", methods=["GET"], provide_automatic_options=False)
 def show() -> Response:
-    """Answer the page, to clients that ask for HTML."""
+    """Return the page to clients that accept HTML, and 404 to others."""
     if not _wants_html():
         abort(404)
     names = [case.name for case in _list_examples()]
-    response = Response(write_document(_read_card(), names), mimetype="text/html")
+    response = Response(write_html(_read_card(), names), mimetype="text/html")
     for name, value in HEADERS.items():
         response.headers[name] = value
     return response
@@ -63,43 +63,45 @@ def show() -> Response:
 
 @page.route("/page/run", methods=["POST"], provide_automatic_options=False)
 def run() -> Response:
-    """Run the model on an example or on the files that were sent.
+    """Run the model on an example or on uploaded files.
 
-    The outputs are the parts of the answer. Nothing is left of the files by then.
+    The response holds the output files, which are removed from the server.
     """
     _check_origin()
     card = _read_card()
     _check_length(card)
     with tempfile.TemporaryDirectory(prefix="psc-page-") as folder:
-        trial = Trial(folder, card)
-        _give_inputs(trial)
-        outcome = _get_runner().run(trial.job)
+        page_job = PageJob(folder, card)
+        _add_inputs(page_job)
+        outcome = _get_runner().run(page_job.job)
         if outcome.status_code != 200:
-            return MessageResponse(outcome.status_code, trial.shorten(outcome.message))
+            return MessageResponse(
+                outcome.status_code, page_job.shorten(outcome.message)
+            )
         with ExitStack() as stack:
-            parts = trial.open_files(stack)
+            parts = page_job.open_files(stack)
             opened = stack.pop_all()
     return _send(parts, opened)
 
 
-def _give_inputs(trial: Trial) -> None:
+def _add_inputs(page_job: PageJob) -> None:
     try:
         name = request.form.get("case")
         files = request.files
     except (OSError, ClientDisconnected) as error:
-        raise RequestTimeout("the files did not arrive") from error
+        raise RequestTimeout("the files did not arrive completely") from error
     if name is None:
-        trial.take_uploads(files)
+        page_job.add_uploads(files)
         return
     for case in _list_examples():
         if case.name == name:
-            trial.take_case(case)
+            page_job.add_case(case)
             return
     raise InvalidJob(f"there is no example {name!r}")
 
 
 def _send(parts: List[Part], opened: ExitStack) -> Response:
-    content_type, chunks = write_parts(parts)
+    content_type, chunks = write_multipart(parts)
     response = Response(chunks, content_type=content_type)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -108,16 +110,16 @@ def _send(parts: List[Part], opened: ExitStack) -> Response:
 
 
 def _wants_html() -> bool:
-    # a client that takes anything gets the first of these
+    # a client that accepts anything gets the first of these
     kinds = ["application/json", "text/html"]
     return request.accept_mimetypes.best_match(kinds) == "text/html"
 
 
 def _check_origin() -> None:
-    """Let no page of another server run the model.
+    """Refuse requests from pages of other servers.
 
     Raises:
-        ForeignPage: the request does not come from the page of this server.
+        ForeignPage: the request does not come from this server's page.
     """
     origin = request.headers.get("Origin", "")
     try:
@@ -125,26 +127,27 @@ def _check_origin() -> None:
     except ValueError:
         host = ""
     if not host or host.lower() != request.host.lower():
+        sender = repr(origin) if origin else "an unknown page"
         raise ForeignPage(
-            "only the page of this server may ask for this, not {}; other programs"
-            " use POST /run".format(repr(origin) if origin else "an unknown one")
+            f"only this server's page may run jobs here, not {sender}; other programs"
+            " use POST /run"
         )
 
 
 def _check_length(card: Card) -> None:
-    """Check what the request claims to be as a whole; a job checks each file.
+    """Check the size of the request; the runner checks that of each file.
 
     Raises:
-        LengthRequired: it does not say how long it is.
-        JobTooLarge: it is larger than all inputs may be together.
+        LengthRequired: the request has no `Content-Length`.
+        JobTooLarge: it is larger than all inputs together may be.
     """
     if request.content_length is None:
-        raise LengthRequired("the request has no header Content-Length")
+        raise LengthRequired("the request has no Content-Length header")
     sizes = [each.max_bytes or DEFAULT_INPUT_SIZE for each in card.inputs]
     limit = FORM_SIZE + sum(sizes)
     if request.content_length > limit:
         raise JobTooLarge(
-            f"the files have more than the {limit} bytes that they may have together"
+            f"the request is larger than {limit} bytes, the limit for all its files"
         )
 
 

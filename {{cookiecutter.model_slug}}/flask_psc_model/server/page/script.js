@@ -1,6 +1,6 @@
 "use strict";
 
-// how often the light asks, and how much of a text is shown
+// how often the status is polled, and how much of a text is shown
 const STATUS_MILLISECONDS = 5000;
 const SHOWN_CHARACTERS = 100000;
 
@@ -13,22 +13,22 @@ function make(tag, properties, ...children) {
   return element;
 }
 
-// --- the light of the status ---
+// --- status ---
 
-async function askStatus() {
+async function pollStatus() {
   if (!document.hidden) {
     const timer = setTimeout(showStatus, 1000, "waiting", "the model is loading …");
     try {
       const response = await fetch("status", { cache: "no-store" });
-      const answer = await response.json();
-      showStatus(response.ok ? "ready" : "broken", answer.message);
+      const body = await response.json();
+      showStatus(response.ok ? "ready" : "broken", body.message);
     } catch {
-      showStatus("broken", "the server does not answer");
+      showStatus("broken", "the server does not respond");
     } finally {
       clearTimeout(timer);
     }
   }
-  setTimeout(askStatus, STATUS_MILLISECONDS);
+  setTimeout(pollStatus, STATUS_MILLISECONDS);
 }
 
 function showStatus(state, words) {
@@ -39,7 +39,7 @@ function showStatus(state, words) {
   }
 }
 
-// --- the files to send ---
+// --- input files ---
 
 function findProblem(input) {
   const file = input.files[0];
@@ -48,7 +48,7 @@ function findProblem(input) {
     return `Choose a file for ${input.name}.`;
   }
   if (maxBytes && file.size > Number(maxBytes)) {
-    return `${file.name} has ${writeSize(file.size)}; ${input.name} may have at most ${maxSize}.`;
+    return `${file.name} has ${formatSize(file.size)}; the limit for ${input.name} is ${maxSize}.`;
   }
   const allowed = mediaTypes.split(" ").filter(Boolean);
   if (file.type && allowed.length && !allowed.some((each) => isKindOf(file.type, each))) {
@@ -57,7 +57,7 @@ function findProblem(input) {
   return "";
 }
 
-// a browser tells the kinds of text apart by the extension alone
+// browsers guess the type of a text from its extension only
 function isKindOf(type, allowed) {
   const [kind] = allowed.split("/");
   return type === allowed || allowed === "*/*"
@@ -87,7 +87,7 @@ function acceptDrops(zone) {
   input.addEventListener("change", () => check(input));
 }
 
-// --- a run ---
+// --- running a job ---
 
 async function run(form, inputs) {
   const buttons = findAll("button");
@@ -100,15 +100,15 @@ async function run(form, inputs) {
     const seconds = ((performance.now() - started) / 1000).toFixed(2);
     if (parts) {
       begin(`Done in ${seconds} s`);
-      showFiles("What went in", inputs.concat(parts.getAll("input")));
-      showFiles("What came out", parts.getAll("output"));
+      showFiles("Inputs", inputs.concat(parts.getAll("input")));
+      showFiles("Outputs", parts.getAll("output"));
       showOmitted(parts.getAll("omitted"));
     } else {
-      const answer = await response.json();
-      fail(`${answer.statusCode} ${answer.status}, after ${seconds} s`, answer.message);
+      const body = await response.json();
+      fail(`${body.statusCode} ${body.status}, after ${seconds} s`, body.message);
     }
   } catch (error) {
-    fail("No answer", `The server did not give a whole answer: ${error.message}`);
+    fail("No response", `The response did not arrive completely: ${error.message}`);
   }
   buttons.forEach((button) => { button.disabled = false; });
   find("#result").focus();
@@ -132,7 +132,7 @@ function fail(words, message) {
   find("#result").classList.add("failed");
 }
 
-// --- what is shown of files ---
+// --- shown files ---
 
 function showFiles(title, files) {
   if (files.length) {
@@ -142,7 +142,7 @@ function showFiles(title, files) {
 
 function showOmitted(names) {
   if (names.length) {
-    const words = `${names.length} more files were written, and are not sent to this page.`;
+    const words = `${names.length} more files were written; this page does not show them.`;
     find("#files").append(make("p", { className: "quiet", textContent: words }));
   }
 }
@@ -152,7 +152,7 @@ function show(file) {
   urls.push(url);
   const caption = make("figcaption", {},
     make("span", {}, make("strong", { textContent: file.name }),
-      make("span", { className: "quiet", textContent: ` ${file.type}, ${writeSize(file.size)}` })),
+      make("span", { className: "quiet", textContent: ` ${file.type}, ${formatSize(file.size)}` })),
     make("a", { className: "download", href: url, download: file.name, textContent: "Download" }));
   const figure = make("figure", {}, caption);
   const type = file.type.split(";")[0];
@@ -161,7 +161,7 @@ function show(file) {
   } else if (type.startsWith("audio/")) {
     figure.append(make("audio", { src: url, controls: true }));
   } else if (type === "application/json" || type.endsWith("+json")) {
-    showText(figure, file, layOut);
+    showText(figure, file, indentJson);
   } else if (type.startsWith("text/")) {
     showText(figure, file, (text) => text);
   }
@@ -174,13 +174,13 @@ async function showText(figure, file, write) {
   const text = write(await file.text());
   pre.textContent = text.slice(0, SHOWN_CHARACTERS);
   if (text.length > SHOWN_CHARACTERS) {
-    const words = "This is its beginning; download it for the rest.";
+    const words = "This is only the beginning: download the file for the rest.";
     figure.append(make("p", { className: "quiet", textContent: words }));
   }
 }
 
-// numbers stay as they are written, which they would not if they were read
-function layOut(text) {
+// indents JSON without parsing it, which would rewrite its numbers
+function indentJson(text) {
   try {
     JSON.parse(text);
   } catch {
@@ -205,7 +205,7 @@ function layOut(text) {
   });
 }
 
-function writeSize(bytes) {
+function formatSize(bytes) {
   const units = ["bytes", "KiB", "MiB", "GiB"];
   let size = bytes;
   while (size >= 1024 && units.length > 1) {
@@ -215,7 +215,7 @@ function writeSize(bytes) {
   return `${Number(size.toFixed(1))} ${units[0]}`;
 }
 
-// --- the beginning ---
+// --- setup ---
 
 findAll("[data-case]").forEach((button) => {
   button.addEventListener("click", () => {
@@ -227,7 +227,7 @@ findAll("[data-case]").forEach((button) => {
 
 findAll(".drop").forEach(acceptDrops);
 
-// a file that misses its place should not replace the page
+// a file dropped elsewhere must not replace the page
 ["dragover", "drop"].forEach((name) => {
   window.addEventListener(name, (event) => event.preventDefault());
 });
@@ -246,4 +246,4 @@ if (own) {
   });
 }
 
-askStatus();
+pollStatus();

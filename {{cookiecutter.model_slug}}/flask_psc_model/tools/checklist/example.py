@@ -12,14 +12,14 @@ from .point import Problem
 TEXTS = (
     "Your Name",
     "Names the CSS colours nearest to a colour given in hexadecimal digits.",
-    "Reads one colour and answers the names of the nearest colours of CSS, with a score"
-    " each.",
+    "Reads one colour and returns the names of the nearest CSS colours, each with a"
+    " score.",
     "## Overview The distance between two colours is the Euclidean distance in RGB. ##"
     " Training Nothing is trained: the names are those of CSS Color Module Level 4. ##"
     " Validation The cases in `tests/data/examples`.",
     "Every named colour is its own nearest colour.",
     "0.1.0 - The example of the template.",
-    "Share of the named colours of CSS that are named right.",
+    "Share of the named CSS colours that are named correctly.",
     "One colour of three or six hexadecimal digits, with or without `#`, such as"
     " `ffaa00`, `#ffaa00` or `fa0`.",
     "The nearest colour names under `predictions`, nearest first, each with its `name`"

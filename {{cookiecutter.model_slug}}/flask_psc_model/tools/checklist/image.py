@@ -176,8 +176,9 @@ def _find_files(folder: str, path: List[str]) -> Iterator[str]:
 WANTED = "requirements.in"
 PINNED = "requirements.txt"
 
-#: The name of a package at the start of a line, with its extras.
-_NAME = re.compile(r"^([A-Za-z0-9][\w.-]*)", re.MULTILINE)
+#: The name of a package at the start of a line. Lines with an environment marker are
+#: skipped: it may exclude this Python.
+_NAME = re.compile(r"^([A-Za-z0-9][\w.-]*)(?=[^;#\n]*(?:#.*)?$)", re.MULTILINE)
 _PIN = re.compile(
     r"^([A-Za-z0-9][\w.-]*)(?:\s*\[[^\]]*\])?\s*(?:===?|@)\s*\S", re.MULTILINE
 )

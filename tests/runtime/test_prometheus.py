@@ -1,4 +1,4 @@
-"""`GET /metrics`: what was counted and timed, for Prometheus."""
+"""`GET /metrics`: the stats, for Prometheus."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from flask_psc_model.workers.stats import BOUNDS, Histogram, Tally
+from flask_psc_model.workers.stats import BOUNDS, Counter, Histogram
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -184,7 +184,7 @@ def test_the_app_does_not_import_prometheus_client_by_itself():
     subprocess.check_call([sys.executable, "-c", code], env=environment)
 
 
-# --- tallies and histograms ------------------------------------------------------
+# --- counters and histograms -----------------------------------------------------
 
 
 def test_a_time_counts_in_the_first_range_that_holds_it():
@@ -200,16 +200,16 @@ def test_the_bounds_rise():
 
 
 def test_threads_lose_nothing():
-    tally, histogram = Tally(), Histogram()
+    counter, histogram = Counter(), Histogram()
 
     def count(_):
         for _ in range(2000):
-            tally.add("x")
+            counter.add("x")
             histogram.add(0.5)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(count, range(8)))
-    assert tally.read() == {"x": 16000}
+    assert counter.read() == {"x": 16000}
     counts, seconds = histogram.read()
     assert (sum(counts), seconds) == (16000, 8000)
 

@@ -1,10 +1,10 @@
-"""Temporary files go to the first folder that takes them."""
+"""Temporary files go to the first writable folder."""
 
 import os
 
 import pytest
 from flask_psc_model.server import tempdir
-from flask_psc_model.server.tempdir import find_writable_folder
+from flask_psc_model.server.tempdir import find_tempdir
 
 
 @pytest.fixture
@@ -19,43 +19,43 @@ def folders(tmp_path, monkeypatch):
 
 
 def test_tmpdir_comes_first(folders):
-    assert find_writable_folder() == folders[0]
+    assert find_tempdir() == folders[0]
 
 
 def test_without_tmpdir_it_is_the_first_candidate(folders, monkeypatch):
     monkeypatch.delenv("TMPDIR")
-    assert find_writable_folder() == folders[1]
+    assert find_tempdir() == folders[1]
 
 
 def test_a_blank_tmpdir_is_no_folder(folders, monkeypatch):
     monkeypatch.setenv("TMPDIR", "")
-    assert find_writable_folder() == folders[1]
+    assert find_tempdir() == folders[1]
 
 
 def test_a_folder_that_does_not_exist_is_passed_over(folders):
     os.rmdir(folders[0])
-    assert find_writable_folder() == folders[1]
+    assert find_tempdir() == folders[1]
     os.rmdir(folders[1])
-    assert find_writable_folder() == folders[2]
+    assert find_tempdir() == folders[2]
 
 
 def test_a_folder_that_takes_no_files_is_passed_over(folders, monkeypatch):
     # no file can be made in /proc, not even by root
     monkeypatch.setenv("TMPDIR", "/proc")
-    assert find_writable_folder() == folders[1]
+    assert find_tempdir() == folders[1]
 
 
 def test_no_folder_at_all_is_an_os_error_that_names_them(folders):
     for folder in folders:
         os.rmdir(folder)
     with pytest.raises(OSError, match="set TMPDIR") as caught:
-        find_writable_folder()
+        find_tempdir()
     for folder in folders:
         assert folder in str(caught.value)
 
 
 def test_nothing_is_left_in_the_folder(folders):
-    find_writable_folder()
+    find_tempdir()
     assert os.listdir(folders[0]) == []
 
 
