@@ -2,7 +2,7 @@
 
 from typing import Sequence
 
-from ..jobs.outcome import READY, Outcome
+from ..jobs.outcome import Outcome
 from .crew import Crew
 from .failures import Failures
 from .jobs import FolderJob
@@ -98,9 +98,8 @@ class BulkRun:
                 self._stop(crew, signals)
 
     def _record(self, job: FolderJob, outcome: Outcome) -> None:
-        is_done = outcome.status_code == READY.status_code
-        self.progress.count(is_done)
-        if is_done:
+        self.progress.count(outcome.ok)
+        if outcome.ok:
             self.failures.discard(job.name)
         else:
             self.failures.add(job.name, outcome)

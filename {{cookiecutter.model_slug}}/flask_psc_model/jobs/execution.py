@@ -5,7 +5,7 @@ import os
 import stat
 from typing import Any, List, Optional
 
-from ..errors import ApiError, InvalidInput, InvalidJob, ModelFailed
+from ..errors import DONE, FAILED, ApiError, InvalidInput, InvalidJob, ModelFailed
 from ..model.loading import as_list, describe
 from ..model.spec import Limits
 from .job import Job
@@ -23,13 +23,13 @@ def answer_job(model: Any, job: Job, limits: Limits) -> Outcome:
     try:
         execute(model, job, limits)
     except ApiError as error:
-        if error.status_code >= 500:
+        if error.kind == FAILED:
             log.error("the job failed", exc_info=error.__cause__ or error)
         return Outcome.of(error)
     except Exception as error:
         log.exception("the job failed")
-        return Outcome(500, f"unexpected error: {describe(error)}")
-    return Outcome(200, f"the outputs are in {job.output_folder}")
+        return Outcome(FAILED, f"unexpected error: {describe(error)}")
+    return Outcome(DONE, f"the outputs are in {job.output_folder}")
 
 
 def execute(model: Any, job: Job, limits: Limits) -> None:

@@ -18,6 +18,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from ..errors import DONE, STATUS_CODES
 from ..workers.runner import Runner
 from ..workers.stats import BOUNDS, Histogram, Tally
 
@@ -56,6 +57,7 @@ class _Collector(Collector):
             "Answers to POST /run, by their status code.",
             "code",
             measured.jobs,
+            str(STATUS_CODES[DONE]),
         )
         yield _distribute(
             "psc_model_run_seconds",
@@ -112,9 +114,10 @@ def read_memory(pid: int) -> Optional[int]:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _count(name: str, text: str, label: str, tally: Tally) -> Metric:
+def _count(name: str, text: str, label: str, tally: Tally, *shown: str) -> Metric:
+    """Return a counter; the labels `shown` are there even while their count is 0."""
     family = CounterMetricFamily(name, text, labels=[label])
-    for value, count in sorted(tally.read().items()):
+    for value, count in sorted(dict(dict.fromkeys(shown, 0), **tally.read()).items()):
         family.add_metric([value], count)
     return family
 

@@ -6,7 +6,7 @@ import time
 from flask import Blueprint, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
-from ..errors import ApiError, JobTooLarge, RequestTimeout
+from ..errors import FAILED, ApiError, JobTooLarge, RequestTimeout
 from ..jobs.job import Job
 from ..logs import set_request_id
 from ..model.loading import describe, import_object
@@ -37,13 +37,14 @@ def status() -> Response:
     if current_app.extensions.get("psc_status") != outcome:
         current_app.extensions["psc_status"] = outcome
         log.info("flask_psc_model %s: %s", __version__, outcome.message)
-    return MessageResponse(*outcome)
+    return MessageResponse.of_kind(*outcome)
 
 
 @api.route("/run", methods=["POST"], provide_automatic_options=False)
 def run() -> Response:
     """Run one job: read the input folder, write the output folder."""
-    return MessageResponse(*_runner().run(Job.parse(_read_body(), request.is_json)))
+    job = Job.parse(_read_body(), request.is_json)
+    return MessageResponse.of_kind(*_runner().run(job))
 
 
 @api.route("/shutdown", methods=["POST"], provide_automatic_options=False)
@@ -108,7 +109,7 @@ def end_request(response: Response) -> Response:
 @api.app_errorhandler(ApiError)
 def answer_api_error(error: ApiError) -> Response:
     """Answer what is wrong with a job with its own status."""
-    return MessageResponse(error.status_code, error.message)
+    return MessageResponse.of_kind(error.kind, error.message)
 
 
 @api.app_errorhandler(HTTPException)
@@ -128,7 +129,7 @@ def answer_http_error(error: HTTPException) -> Response:
 def answer_unexpected_error(error: Exception) -> Response:
     """Answer anything else with 500; its traceback goes to the log."""
     log.error("unexpected error", exc_info=error)
-    return MessageResponse(500, f"unexpected error: {describe(error)}")
+    return MessageResponse.of_kind(FAILED, f"unexpected error: {describe(error)}")
 
 
 def _runner() -> Runner:

@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from typing import Any, List
 
-from ..errors import ModelNotLoaded
+from ..errors import NOT_LOADED, ModelNotLoaded
 from ..jobs.execution import answer_job
 from ..jobs.job import Job
 from ..jobs.outcome import READY, Outcome
@@ -82,7 +82,7 @@ class LocalRunner(Runner):
                     log.error("the model could not be loaded", exc_info=error.__cause__)
                     return Outcome.of(error)
                 except ValueError as error:
-                    return Outcome(500, str(error))
+                    return Outcome(NOT_LOADED, str(error))
                 self.measurements.load_times.add(time.monotonic() - started)
         return READY
 

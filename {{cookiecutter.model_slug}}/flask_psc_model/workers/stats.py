@@ -73,7 +73,7 @@ class Measurements:
     """
 
     def __init__(self) -> None:
-        self.jobs = Tally("200")
+        self.jobs = Tally()
         self.run_times = Histogram()
         self.wait_times = Histogram()
         self.load_times = Histogram()

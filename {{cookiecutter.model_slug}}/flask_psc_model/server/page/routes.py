@@ -74,8 +74,8 @@ def run() -> Response:
         trial = Trial(folder, card)
         _give_inputs(trial)
         outcome = _get_runner().run(trial.job)
-        if outcome.status_code != 200:
-            return MessageResponse(outcome.status_code, trial.shorten(outcome.message))
+        if not outcome.ok:
+            return MessageResponse.of_kind(outcome.kind, trial.shorten(outcome.message))
         with ExitStack() as stack:
             parts = trial.open_files(stack)
             opened = stack.pop_all()
