@@ -20,7 +20,7 @@ from flask_psc_model.bulk.workers import Worker, WorkerLost
 from flask_psc_model.errors import DONE, FAILED, NOT_LOADED
 from flask_psc_model.jobs.outcome import READY, Outcome
 from flask_psc_model.model.metadata import Metadata
-from flask_psc_model.model.spec import Limits
+from flask_psc_model.model.spec import ModelSpec
 from flask_psc_model.workers import devices
 
 GIB = 1024**3
@@ -31,7 +31,7 @@ def make_limits(**resources):
     """Return limits with these resources, by the names of `model.yaml`."""
     keys = {"memory": "size", "cpu": "count", "gpu": "count"}
     content = {name: {keys[name]: value} for name, value in resources.items()}
-    return Limits(Metadata({"resources": content}))
+    return ModelSpec.decode(Metadata({"resources": content})).limits
 
 
 def make_jobs(count):

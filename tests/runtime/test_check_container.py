@@ -15,8 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 from flask_psc_model.client import Client
-from flask_psc_model.model.metadata import load_metadata
-from flask_psc_model.model.spec import Limits
+from flask_psc_model.model.spec import ModelSpec
 from flask_psc_model.tools.conformance import container_checks
 from flask_psc_model.tools.conformance.checks import CHECKS, choose_checks
 from flask_psc_model.tools.conformance.report import Report
@@ -48,12 +47,11 @@ def model(tmp_path):
 
 def inspect_server(url, *names, folder=TINY, **options):
     """Make checks of a running server, and return the report."""
-    metadata = load_metadata(folder)
-    cases = ModelCases(os.path.join(folder, "tests", "data"), metadata)
+    spec = ModelSpec.load(folder)
+    cases = ModelCases(os.path.join(folder, "tests", "data"), spec)
     report = Report(url, True)
-    limits = Limits.load(folder)
     checks = choose_checks(names)
-    Inspection(checks, cases, limits, report, **options).inspect_server(url)
+    Inspection(checks, cases, spec.limits, report, **options).inspect_server(url)
     return report
 
 

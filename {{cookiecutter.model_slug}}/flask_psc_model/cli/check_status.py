@@ -6,7 +6,7 @@ import sys
 import click
 
 from ..client import Client
-from ..model.spec import Limits
+from ..model.spec import Limits, ModelSpec
 
 #: Seconds that an answer may take beyond the loading of the model.
 ANSWER_SECONDS = 5
@@ -49,9 +49,9 @@ def find_timeout() -> float:
         ValueError: the file or a value in it is wrong.
     """
     try:
-        limits = Limits.load(os.getcwd())
+        limits = ModelSpec.load(os.getcwd()).limits
     except OSError:
-        limits = Limits.default()
+        limits = Limits()
     return limits.status_timeout + ANSWER_SECONDS
 
 

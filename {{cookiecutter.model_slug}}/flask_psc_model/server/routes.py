@@ -10,7 +10,7 @@ from ..errors import FAILED, ApiError, JobTooLarge, RequestTimeout
 from ..jobs.job import Job
 from ..logs import set_request_id
 from ..model.loading import describe, import_object
-from ..model.spec import Limits, load_model_metadata
+from ..model.spec import ModelSpec
 from ..version import __version__
 from ..workers.runner import Runner
 from .openapi import describe_api
@@ -71,8 +71,7 @@ def expose_metrics() -> Response:
 def openapi() -> Response:
     """Answer the description of the three routes of the specification."""
     factory = current_app.config["PSC_MODEL_FACTORY"]
-    metadata = load_model_metadata(factory)
-    return jsonify(describe_api(metadata, Limits.of_model(factory)))
+    return jsonify(describe_api(ModelSpec.of_model(factory, strict=False)))
 
 
 @api.before_app_request

@@ -50,7 +50,7 @@ class ProcessRunner(Runner):
         super().__init__()
         self.factory = ""
         self.metadata = ""
-        self.limits = Limits.default()
+        self.limits = Limits()
         self.chosen = threading.Event()
         self.changed = threading.Condition()
         self.births = threading.Lock()

@@ -6,8 +6,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from ...client import Answer, Client
 from ...model.cases import MESSAGE_FILENAME, Case, check_filenames, list_cases
-from ...model.metadata import Metadata
-from ...model.spec import Limits
+from ...model.spec import Limits, ModelSpec
 from ..containers.container import Container
 from ..containers.shared_folder import SharedFolder, SharedJob
 from .comparison import find_difference
@@ -29,10 +28,10 @@ class ExampleCase:
         outputs: the expected content of each output file by its name.
     """
 
-    def __init__(self, case: Case, metadata: Metadata) -> None:
+    def __init__(self, case: Case, spec: ModelSpec) -> None:
         self.name = case.name
-        self.inputs = case.read_inputs(list(metadata.inputs))
-        self.outputs = {name: case.read_expected(name) for name in metadata.outputs}
+        self.inputs = case.read_inputs(list(spec.inputs))
+        self.outputs = {name: case.read_expected(name) for name in spec.outputs}
 
 
 class RefusalCase:
@@ -44,9 +43,9 @@ class RefusalCase:
         message: the text that the answer has to contain.
     """
 
-    def __init__(self, case: Case, metadata: Metadata) -> None:
+    def __init__(self, case: Case, spec: ModelSpec) -> None:
         self.name = case.name
-        self.inputs = case.read_inputs(list(metadata.inputs))
+        self.inputs = case.read_inputs(list(spec.inputs))
         self.message = case.read_expected(MESSAGE_FILENAME).decode("utf-8").strip()
         if not self.message:
             raise ValueError(f"the {MESSAGE_FILENAME} of {case.folder} is blank")
@@ -60,28 +59,28 @@ class ModelCases:
         refusals: the cases that the model should refuse; there may be none.
     """
 
-    def __init__(self, folder: str, metadata: Metadata) -> None:
+    def __init__(self, folder: str, spec: ModelSpec) -> None:
         """Read the cases.
 
         Args:
             folder: holds the folders `examples` and `validation-error`.
-            metadata: names the input and output files.
+            spec: names the input and output files.
 
         Raises:
             OSError: a folder or a file is not there.
             ValueError: the files cannot be told apart, or there is no case.
         """
-        for key in ("inputs", "outputs"):
-            if not metadata.get(key):
+        for key, files in (("inputs", spec.inputs), ("outputs", spec.outputs)):
+            if not files:
                 raise ValueError(f"model.yaml names no {key}")
-        names = list(metadata.inputs) + list(metadata.outputs)
+        names = list(spec.inputs) + list(spec.outputs)
         check_filenames(names, MESSAGE_FILENAME)
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"there is no data folder {folder}")
         examples = os.path.join(folder, EXAMPLES)
         refusals = os.path.join(folder, REFUSALS)
-        self.examples = [ExampleCase(each, metadata) for each in _list_cases(examples)]
-        self.refusals = [RefusalCase(each, metadata) for each in _list_cases(refusals)]
+        self.examples = [ExampleCase(each, spec) for each in _list_cases(examples)]
+        self.refusals = [RefusalCase(each, spec) for each in _list_cases(refusals)]
         if not self.examples:
             raise ValueError(f"there is no case in {examples}")
 
