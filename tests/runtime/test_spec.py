@@ -126,7 +126,8 @@ VALUES = (
     | st.dictionaries(st.text() | st.integers(), LEAVES, max_size=2)
 )
 CONTENTS = st.fixed_dictionaries(
-    {
+    {},
+    optional={
         "name": VALUES,
         "description": VALUES | st.fixed_dictionaries({"summary": VALUES}),
         "metrics": VALUES
@@ -146,8 +147,10 @@ CONTENTS = st.fixed_dictionaries(
                 for key, name in (("memory", "size"), ("cpu", "count"))
             }
         ),
-        "timeout": VALUES | st.fixed_dictionaries({"status": VALUES, "run": VALUES}),
-    }
+        "timeout": st.just({"run": "20s"})
+        | VALUES
+        | st.fixed_dictionaries({"status": VALUES, "run": VALUES}),
+    },
 )
 
 
