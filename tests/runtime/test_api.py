@@ -33,6 +33,18 @@ def test_status_says_that_the_model_is_ready(client):
     check(client.get("/status"), 200, "ready")
 
 
+@pytest.mark.parametrize(
+    ("error", "is_logged"),
+    [(KeyError("no such colour"), True), (ValueError("no colour"), False)],
+)
+def test_the_traceback_of_a_failure_is_in_the_log(job, caplog, error, is_logged):
+    def run(input_path, output_path):
+        raise error
+
+    make_client(run).post("/run", json=job.body)
+    assert ("in run" in caplog.text) is is_logged
+
+
 def test_the_log_has_the_version_whenever_the_status_is_new(caplog):
     caplog.set_level(logging.INFO, "flask_psc_model")
     problems = ["out of paint", "out of paint", None, None]

@@ -17,20 +17,21 @@ from flask_psc_model.bulk.run import BulkRun
 from flask_psc_model.bulk.shard import Shard
 from flask_psc_model.bulk.stop_signals import StopSignals
 from flask_psc_model.bulk.workers import Worker, WorkerLost
+from flask_psc_model.errors import DONE, FAILED, NOT_LOADED
 from flask_psc_model.jobs.outcome import READY, Outcome
 from flask_psc_model.model.metadata import Metadata
-from flask_psc_model.model.spec import Limits
+from flask_psc_model.model.spec import ModelSpec
 from flask_psc_model.workers import devices
 
 GIB = 1024**3
-DONE = Outcome(200, "done")
+RAN = Outcome(DONE, "done")
 
 
 def make_limits(**resources):
     """Return limits with these resources, by the names of `model.yaml`."""
     keys = {"memory": "size", "cpu": "count", "gpu": "count"}
     content = {name: {keys[name]: value} for name, value in resources.items()}
-    return Limits(Metadata({"resources": content}))
+    return ModelSpec.decode(Metadata({"resources": content})).limits
 
 
 def make_jobs(count):
@@ -154,7 +155,7 @@ class FakeWorker(Worker):
 
     def run(self, job):
         self.calls.append(job.name)
-        answer = self.answers.pop(0) if self.answers else DONE
+        answer = self.answers.pop(0) if self.answers else RAN
         if isinstance(answer, BaseException):
             raise answer
         return answer
@@ -184,9 +185,9 @@ def run_crew(*workers, jobs):
 
 
 def test_the_jobs_of_a_lost_worker_run_again():
-    lost = FakeWorker(DONE, WorkerLost("gone"))
+    lost = FakeWorker(RAN, WorkerLost("gone"))
     outcomes, _ = run_crew(lost, jobs=make_jobs(4))
-    assert outcomes == {str(number): DONE for number in range(4)}
+    assert outcomes == {str(number): RAN for number in range(4)}
     runs = [call for call in lost.calls if call != "load"]
     assert runs == ["0", "1", "replace", "1", "2", "3", "close"]
 
@@ -194,9 +195,9 @@ def test_the_jobs_of_a_lost_worker_run_again():
 def test_a_job_that_is_always_lost_fails_in_the_end():
     worker = FakeWorker(*[WorkerLost("gone")] * MAX_LOSSES)
     outcomes, _ = run_crew(worker, jobs=make_jobs(2))
-    assert outcomes["0"].status_code == 500
+    assert outcomes["0"].kind == FAILED
     assert "lost 3 times" in outcomes["0"].message
-    assert outcomes["1"] == DONE
+    assert outcomes["1"] == RAN
 
 
 def test_a_worker_waits_for_the_jobs_that_others_may_lose():
@@ -221,15 +222,15 @@ def test_a_worker_waits_for_the_jobs_that_others_may_lose():
         def replace(self):
             # there is no room for another one any more
             is_taken.wait(20)
-            self.loads = Outcome(500, "no room")
+            self.loads = Outcome(NOT_LOADED, "no room")
 
     outcomes, _ = run_crew(Losing(), Idle(), jobs=make_jobs(2))
-    assert outcomes == {"0": DONE, "1": DONE}
+    assert outcomes == {"0": RAN, "1": RAN}
     assert is_taken.is_set()
 
 
 def test_a_crew_whose_workers_cannot_load_the_model_ends():
-    workers = [FakeWorker(loads=Outcome(500, "no weights")) for _ in range(2)]
+    workers = [FakeWorker(loads=Outcome(NOT_LOADED, "no weights")) for _ in range(2)]
     outcomes, crew = run_crew(*workers, jobs=make_jobs(3))
     assert (outcomes, crew.failure) == ({}, "no weights")
 
@@ -243,7 +244,7 @@ def test_a_run_whose_books_cannot_be_kept_closes_its_workers(tmp_path):
     (tmp_path / "out").mkdir()
     failures = Failures(str(tmp_path / "out"), "", keep=False)
     (tmp_path / "out").rmdir()
-    worker = FakeWorker(Outcome(500, "bad"))
+    worker = FakeWorker(Outcome(FAILED, "bad"))
     bulk_run = BulkRun(failures, Progress(2, io.StringIO()))
     with pytest.raises(OSError), StopSignals() as signals:
         bulk_run.work([worker], make_jobs(2), signals)
@@ -255,14 +256,14 @@ def test_a_run_whose_books_cannot_be_kept_closes_its_workers(tmp_path):
 
 def test_the_failures_of_an_earlier_run_are_kept_or_forgotten(tmp_path):
     failures = Failures(str(tmp_path), "", keep=False)
-    failures.add("one", Outcome(422, "a cat, please"))
-    failures.add("other", Outcome(500, "bad\n\u2028"))
+    failures.add("one", Outcome("invalid_input", "a cat, please"))
+    failures.add("other", Outcome(FAILED, "bad\n\u2028"))
     # as it is where this process is killed now
     again = Failures(str(tmp_path), "", keep=True)
     assert "one" in again
     assert "other" in again
     again.discard("one")
-    again.add("other", Outcome(500, "worse"))
+    again.add("other", Outcome(FAILED, "worse"))
     again.save()
     with open(again.path) as file:
         [entry] = map(json.loads, file)

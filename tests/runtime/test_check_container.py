@@ -15,8 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 from flask_psc_model.client import Client
-from flask_psc_model.model.metadata import load_metadata
-from flask_psc_model.model.spec import Limits
+from flask_psc_model.model.spec import ModelSpec
 from flask_psc_model.tools.conformance import container_checks
 from flask_psc_model.tools.conformance.checks import CHECKS, choose_checks
 from flask_psc_model.tools.conformance.report import Report
@@ -48,12 +47,11 @@ def model(tmp_path):
 
 def check_server(url, *names, folder=TINY, **options):
     """Run checks of a running server, and return the report."""
-    metadata = load_metadata(folder)
-    cases = ModelCases.read(os.path.join(folder, "tests", "data"), metadata)
+    spec = ModelSpec.load(folder)
+    cases = ModelCases.read(os.path.join(folder, "tests", "data"), spec)
     report = Report(url, True)
-    limits = Limits.load(folder)
     checks = choose_checks(names)
-    CheckRunner(checks, cases, limits, report, **options).check_server(url)
+    CheckRunner(checks, cases, spec.limits, report, **options).check_server(url)
     return report
 
 
@@ -308,7 +306,7 @@ def test_no_data_is_an_error(model, tmp_path):
     check_error(check_container("model", model=str(tmp_path)), "there is no model.yaml")
     data = os.path.join(model, "tests", "data")
     os.remove(os.path.join(data, "examples", "word", "results.json"))
-    check_error(check_container("model", model=model), "no results.json in the case")
+    check_error(check_container("model", model=model), "has no results.json")
     shutil.rmtree(os.path.join(data, "examples"))
     check_error(check_container("model", model=model), "there is no case in " + data)
 

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 from flask_psc_model.model.metadata import Metadata
-from flask_psc_model.model.spec import Limits
+from flask_psc_model.model.spec import ModelSpec
 from flask_psc_model.tools.containers.container import (
     Container,
     ContainerExited,
@@ -27,7 +27,7 @@ def engine(tmp_path):
 def make_limits(**keys):
     """Return the limits of a model.yaml with some keys."""
     keys.setdefault("timeout", {"status": "20s", "run": "20s"})
-    return Limits(Metadata(keys))
+    return ModelSpec.decode(Metadata(keys)).limits
 
 
 def describe(engine, image="model", **keys):

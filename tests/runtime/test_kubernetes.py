@@ -11,7 +11,7 @@ import pytest
 import yaml
 from flask_psc_model.cli.kubernetes import main
 from flask_psc_model.model.metadata import Metadata
-from flask_psc_model.model.spec import Limits
+from flask_psc_model.model.spec import ModelSpec
 from flask_psc_model.tools.kubernetes import names, probes
 from flask_psc_model.tools.kubernetes.manifests import write_manifests
 from flask_psc_model.tools.kubernetes.pod import count_stop_seconds, make_resources
@@ -77,7 +77,7 @@ def describe(folder, metadata):
 
 def limit(**timeouts):
     """Return limits with these times."""
-    return Limits(Metadata({"timeout": timeouts}))
+    return ModelSpec.decode(Metadata({"timeout": timeouts})).limits
 
 
 def find_pod(manifest):
@@ -115,7 +115,7 @@ def test_a_pod_is_given_what_the_model_needs(make_manifests):
 
 def test_a_gpu_is_requested_where_the_model_needs_one():
     resources = {"memory": {"size": "2G"}, "cpu": {"count": 4}, "gpu": {"count": 2}}
-    asked = make_resources(Limits(Metadata({"resources": resources})))
+    asked = make_resources(ModelSpec.decode(Metadata({"resources": resources})).limits)
     expected = {"cpu": "4", "memory": "2Gi", "nvidia.com/gpu": "2"}
     assert asked == {"requests": expected, "limits": expected}
 
@@ -242,7 +242,7 @@ def test_a_pod_is_not_killed_before_its_server_has_ended(tmp_path, monkeypatch, 
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     project = make_project(tmp_path / "project", models.ECHO, {"run": run})
     settings = runpy.run_path(project + "/gunicorn.conf.py")
-    limits = Limits.load(project)
+    limits = ModelSpec.load(project).limits
     assert count_stop_seconds(limits) >= settings["graceful_timeout"] + 5
     assert count_stop_seconds(limits) >= limits.run_timeout + 5
 

@@ -82,7 +82,7 @@ def test_a_path_to_nothing_is_an_error_that_says_what_is_missing(path, reason):
     with pytest.raises(ModelNotLoaded, match="the model could not be loaded") as caught:
         load_model(path)
     assert reason in caught.value.message
-    assert caught.value.status_code == 500
+    assert caught.value.kind == "not_loaded"
 
 
 @pytest.mark.parametrize(

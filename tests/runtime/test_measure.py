@@ -12,7 +12,7 @@ import yaml
 from click.testing import CliRunner
 from flask_psc_model.cli import measure
 from flask_psc_model.model.metadata import Metadata
-from flask_psc_model.model.spec import Limits
+from flask_psc_model.model.spec import ModelSpec
 from flask_psc_model.tools.containers.engine import EngineError
 from flask_psc_model.tools.measurement import memory, session
 from flask_psc_model.tools.measurement.measurement import Measurement, Times
@@ -315,7 +315,7 @@ def test_what_is_written_is_yaml_that_the_server_reads(tmp_path):
     project = make(tmp_path, {})
     file = MetadataFile(os.path.join(project, "model.yaml"))
     file.change(propose(make_measurement(10**9, 1, 2)))
-    limits = Limits(Metadata(yaml.safe_load(file.text)))
+    limits = ModelSpec.decode(Metadata(yaml.safe_load(file.text))).limits
     assert (limits.memory, limits.status_timeout, limits.run_timeout) == (
         1216 * 1024**2,
         10,

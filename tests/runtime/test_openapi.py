@@ -120,6 +120,7 @@ def test_the_limits_are_those_of_model_yaml(document):
         {"name": ["x"], "version": {}, "description": {"summary": None}},
         {"inputs": {"a": {"acceptedMediaTypes": None}}},
         {"outputs": {"a": {"mediaType": ["b/c"]}}},
+        {"inputs": {"a": "b", "c": {"maxSize": "big"}}, "timeouts": {"run": "soon"}},
     ],
 )
 def test_odd_metadata_is_no_reason_to_fail(tmp_path, monkeypatch, metadata):

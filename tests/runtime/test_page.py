@@ -258,6 +258,26 @@ def test_odd_metadata_is_no_reason_to_fail(make_page, metadata):
     assert "<h1>" in text
 
 
+def test_a_wrong_limit_is_left_out_of_the_page(make_page):
+    wrong = {
+        "resources": {"memory": {"size": "plenty"}, "cpu": {"count": 2}},
+        "inputs": {
+            "input.txt": {"maxSize": "oodles"},
+            "other.txt": {"maxSize": "2 KiB"},
+        },
+    }
+    text = open_page(make_page(metadata=dict(METADATA, **wrong)))
+    assert "plenty" not in text
+    assert "<dt>Memory</dt>" not in text
+    assert "<dd>2</dd>" in text
+    assert "oodles" not in text
+    assert re.findall('data-max-[^"]*"[^"]*"', text) == [
+        'data-max-bytes="2048"',
+        'data-max-size="2K"',
+    ]
+    assert text.count("at most 2K") == 3
+
+
 def test_an_app_without_model_yaml_has_a_page_all_the_same(monkeypatch):
     monkeypatch.setenv("PSC_MODEL_PAGE", "1")
     text = open_page(make_client(copy_text))

@@ -158,16 +158,26 @@ def test_whatever_is_written_is_a_number_above_zero_or_a_value_error(value):
         assert 0 < number < math.inf
 
 
-@given(st.integers(1, 10**6))
-def test_what_is_written_is_read_as_the_same(number):
-    size = number * 1024**2
+@given(st.integers(1, 10**6), st.integers(0, 3))
+def test_what_is_written_is_read_as_the_same(number, exponent):
+    size = number * 1024**exponent
     assert parse_size(format_size(size)) == size
     assert parse_duration(format_duration(number)) == number
 
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(512, "512M"), (1024, "1G"), (1536, "1536M"), (2048, "2G"), (1024**2, "1024G")],
+    [
+        (90, "90B"),
+        (1000, "1000B"),
+        (1536, "1536B"),
+        (16 * 1024, "16K"),
+        (512 * 1024**2, "512M"),
+        (1536 * 1024**2, "1536M"),
+        (2 * 1024**3, "2G"),
+        (1024**4, "1T"),
+        (1024**5, "1024T"),
+    ],
 )
-def test_a_size_is_written_in_megabytes_or_whole_gigabytes(size, text):
-    assert format_size(size * 1024**2) == text
+def test_a_size_is_written_in_the_largest_unit_that_leaves_it_whole(size, text):
+    assert format_size(size) == text

@@ -1,7 +1,28 @@
-"""What can go wrong with a job, and the HTTP status that tells a client so.
+"""What can go wrong with a job, by kind, and the HTTP status of each kind.
 
-The statuses are those of the container specification's "HTTP API Specification".
+The runtime speaks of kinds; the server and `errors.jsonl` look up the status. The
+statuses are those of the container specification's "HTTP API Specification".
 """
+
+DONE = "done"
+FAILED = "failed"
+NOT_LOADED = "not_loaded"
+NOT_STARTED = "not_started"
+
+#: The HTTP status of each kind.
+STATUS_CODES = {
+    DONE: 200,
+    "invalid_job": 400,
+    "foreign_page": 403,
+    "request_timeout": 408,
+    "length_required": 411,
+    "job_too_large": 413,
+    "not_json": 415,
+    "invalid_input": 422,
+    FAILED: 500,
+    NOT_LOADED: 500,
+    NOT_STARTED: 500,
+}
 
 
 class ApiError(Exception):
@@ -9,10 +30,10 @@ class ApiError(Exception):
 
     Attributes:
         message: the text for the client.
-        status_code: the HTTP status.
+        kind: of the failure, a key of `STATUS_CODES`.
     """
 
-    status_code = 500
+    kind = FAILED
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -20,50 +41,52 @@ class ApiError(Exception):
 
 
 class InvalidJob(ApiError):
-    """The job is malformed, or its files cannot be found, read or written: 400."""
+    """The job is malformed, or its files cannot be found, read or written."""
 
-    status_code = 400
+    kind = "invalid_job"
 
 
 class ForeignPage(ApiError):
-    """A page of another server asks for what only this server's page may: 403."""
+    """A page of another server asks for what only this server's page may."""
 
-    status_code = 403
+    kind = "foreign_page"
 
 
 class RequestTimeout(ApiError):
-    """The client stopped sending in the middle of a request: 408."""
+    """The client stopped sending in the middle of a request."""
 
-    status_code = 408
+    kind = "request_timeout"
 
 
 class LengthRequired(ApiError):
-    """The request does not say how long its body is: 411."""
+    """The request does not say how long its body is."""
 
-    status_code = 411
+    kind = "length_required"
 
 
 class JobTooLarge(ApiError):
-    """The body is larger than any job configuration, or its files, can be: 413."""
+    """The body is larger than any job configuration, or its files, can be."""
 
-    status_code = 413
+    kind = "job_too_large"
 
 
 class NotJson(ApiError):
-    """The body is not JSON and does not claim to be: 415."""
+    """The body is not JSON and does not claim to be."""
 
-    status_code = 415
+    kind = "not_json"
 
 
 class InvalidInput(ApiError):
-    """The model refused the content of an input file: 422."""
+    """The model refused the content of an input file."""
 
-    status_code = 422
+    kind = "invalid_input"
 
 
 class ModelFailed(ApiError):
-    """The model broke while it ran: 500."""
+    """The model broke while it ran."""
 
 
 class ModelNotLoaded(ApiError):
-    """The model could not be loaded: 500."""
+    """The model could not be loaded."""
+
+    kind = NOT_LOADED

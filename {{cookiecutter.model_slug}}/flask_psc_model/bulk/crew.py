@@ -8,7 +8,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Deque, Iterable, List, Optional, Sequence, Tuple
 
-from ..jobs.outcome import READY, Outcome
+from ..errors import FAILED
+from ..jobs.outcome import Outcome
 from ..model.loading import describe
 from .jobs import FolderJob
 from .workers import Worker, WorkerLost
@@ -112,7 +113,7 @@ class Crew:
 
     def _load(self, worker: Worker) -> bool:
         outcome = worker.load()
-        if outcome.status_code == READY.status_code:
+        if outcome.ok:
             return True
         if not self._is_stopping:
             self.failure = outcome.message
@@ -127,7 +128,7 @@ class Crew:
             raise
         except Exception as error:
             log.exception("the job %s failed", job.name)
-            self._finish(job, Outcome(500, f"unexpected error: {describe(error)}"))
+            self._finish(job, Outcome(FAILED, f"unexpected error: {describe(error)}"))
 
     def _next_job(self) -> Optional[FolderJob]:
         """Wait for a job and return it, or None when no more will come.
@@ -154,7 +155,7 @@ class Crew:
         self._losses.append(job.name)
         if self._losses.count(job.name) >= MAX_LOSSES:
             message = f"the machine or process that ran it was lost {MAX_LOSSES} times"
-            self._finish(job, Outcome(500, message))
+            self._finish(job, Outcome(FAILED, message))
             return
         with self._changed:
             self._running.remove(job)

@@ -5,6 +5,7 @@ import json
 import os
 from typing import Any, Dict, Iterator
 
+from ..errors import STATUS_CODES
 from ..jobs.outcome import Outcome
 
 NAME = "errors{}.jsonl"
@@ -49,7 +50,7 @@ class Failures:
         """
         entry = {
             "job": name,
-            "statusCode": outcome.status_code,
+            "statusCode": STATUS_CODES[outcome.kind],
             "message": outcome.message,
         }
         self._entries[name] = entry

@@ -6,6 +6,7 @@ See https://docs.ray.io/en/latest/ray-core/fault_tolerance/actors.html.
 import os
 from typing import Any, Optional
 
+from ..errors import NOT_LOADED
 from ..jobs.outcome import READY, Outcome
 from ..model.loading import describe
 from .jobs import FolderJob
@@ -34,11 +35,13 @@ class ModelActor:
                 self._worker = ProcessWorker(self._model, {})
             return self._worker.load()
         except Exception as error:
-            return Outcome(500, f"cannot start on {os.uname()[1]}: {describe(error)}")
+            return Outcome(
+                NOT_LOADED, f"cannot start on {os.uname()[1]}: {describe(error)}"
+            )
 
     def run(self, job: FolderJob) -> Optional[Outcome]:
         """Run a job; return None if the model could not be loaded again."""
-        if self._worker is None or self._worker.load().status_code != 200:
+        if self._worker is None or not self._worker.load().ok:
             return None
         return self._worker.run(job)
 
@@ -78,8 +81,8 @@ class RayWorker(Worker):
             self._losses += 1
             if self._losses < MAX_LOSSES:
                 raise
-            return Outcome(500, f"lost {MAX_LOSSES} times: {error}")
-        self._is_loaded = outcome.status_code == READY.status_code
+            return Outcome(NOT_LOADED, f"lost {MAX_LOSSES} times: {error}")
+        self._is_loaded = outcome.ok
         self._losses = 0
         return outcome
 

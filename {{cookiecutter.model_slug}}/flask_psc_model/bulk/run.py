@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Sequence
 
-from ..jobs.outcome import READY, Outcome
+from ..jobs.outcome import Outcome
 from .crew import Crew
 from .failures import Failures
 from .jobs import FolderJob
@@ -93,9 +93,8 @@ class BulkRun:
                 self._stop(crew, handled)
 
     def _record(self, job: FolderJob, outcome: Outcome) -> None:
-        is_done = outcome.status_code == READY.status_code
-        self.progress.add(is_done)
-        if is_done:
+        self.progress.add(outcome.ok)
+        if outcome.ok:
             self.failures.discard(job.name)
         else:
             self.failures.add(job.name, outcome)

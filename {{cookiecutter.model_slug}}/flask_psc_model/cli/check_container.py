@@ -7,8 +7,7 @@ from typing import Any, Optional, Sequence
 
 import click
 
-from ..model.metadata import find_metadata, load_metadata
-from ..model.spec import Limits
+from ..model.spec import ModelSpec
 from . import ToolCommand, data_option, engine_option, exit_on_signals, exit_with_error
 
 #: The exit status if nothing could be checked.
@@ -111,12 +110,10 @@ def main(
         if (image is None) == (url is None):
             raise ValueError("name an image, or a running server with --url")
         checks = choose_checks(_split(names))
-        path = find_metadata(metadata_path)
-        limits = Limits.load(path)
-        if gpus is not None:
-            limits.gpus = gpus
-        folder = data_folder or os.path.join(os.path.dirname(path), "tests", "data")
-        data = ModelCases.read(folder, load_metadata(path))
+        spec = ModelSpec.load(metadata_path)
+        limits = spec.limits if gpus is None else spec.limits._replace(gpus=gpus)
+        folder = os.path.join(os.path.dirname(spec.path), "tests", "data")
+        data = ModelCases.read(data_folder or folder, spec)
         report = Report(image or url or "", as_json)
         runner = CheckRunner(checks, data, limits, report, tolerance)
         if url:

@@ -6,7 +6,7 @@ import sys
 import click
 
 from ..client import Client
-from ..model.spec import Limits
+from ..model.spec import Limits, ModelSpec
 from . import exit_with_error
 
 #: Seconds that a response may take beyond the loading of the model.
@@ -50,9 +50,9 @@ def find_timeout() -> float:
         ValueError: the file or a value in it is wrong.
     """
     try:
-        limits = Limits.load(os.getcwd())
+        limits = ModelSpec.load(os.getcwd()).limits
     except OSError:
-        limits = Limits.default()
+        limits = Limits()
     return limits.status_timeout + RESPONSE_SECONDS
 
 

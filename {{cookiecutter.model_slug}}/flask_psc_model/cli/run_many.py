@@ -18,8 +18,7 @@ from ..bulk.stop_signals import StopSignals
 from ..bulk.workers import Backend, Model, NoCapacity
 from ..logs import configure_logging
 from ..model.loading import describe, to_path
-from ..model.metadata import load_metadata
-from ..model.spec import Limits, find_model_metadata
+from ..model.spec import ModelSpec
 from ..server.app import ModelApp
 from . import exit_with_error
 
@@ -111,9 +110,8 @@ def find_model() -> Model:
     if not isinstance(app, ModelApp):
         raise ValueError("the app of app.py was not made by create_app")
     factory = app.config["PSC_MODEL_FACTORY"]
-    metadata = find_model_metadata(factory)
-    limits = Limits.load(metadata) if metadata else Limits.default()
-    return Model(to_path(factory), metadata, limits, os.getcwd())
+    spec = ModelSpec.of_model(factory)
+    return Model(to_path(factory), spec.path, spec.limits, os.getcwd())
 
 
 def list_outputs(model: Model) -> List[str]:
@@ -122,9 +120,7 @@ def list_outputs(model: Model) -> List[str]:
     Raises:
         ValueError: there are none.
     """
-    names: List[str] = []
-    if model.metadata:
-        names = list(load_metadata(model.metadata).get("outputs") or ())
+    names = list(ModelSpec.load(model.metadata).outputs) if model.metadata else []
     if not names:
         raise ValueError(
             "--resume finds the jobs that are done by the outputs of model.yaml, and it"

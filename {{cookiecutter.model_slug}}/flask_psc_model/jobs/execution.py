@@ -5,9 +5,9 @@ import os
 import stat
 from typing import Any, List, Optional
 
-from ..errors import ApiError, InvalidInput, InvalidJob, ModelFailed
+from ..errors import DONE, FAILED, ApiError, InvalidInput, InvalidJob, ModelFailed
 from ..model.loading import as_list, describe
-from ..model.spec import Limits
+from ..model.spec import FileSpec, ModelSpec
 from .job import Job
 from .outcome import Outcome
 from .outputs import Outputs
@@ -15,24 +15,24 @@ from .outputs import Outputs
 log = logging.getLogger(__name__)
 
 
-def answer_job(model: Any, job: Job, limits: Limits) -> Outcome:
+def answer_job(model: Any, job: Job, spec: ModelSpec) -> Outcome:
     """Run the model on a job and say what came of it.
 
     A failure's message is in the outcome, its traceback in the log.
     """
     try:
-        execute(model, job, limits)
+        execute(model, job, spec)
     except ApiError as error:
-        if error.status_code >= 500:
+        if error.kind == FAILED:
             log.error("the job failed", exc_info=error.__cause__ or error)
         return Outcome.of(error)
     except Exception as error:
         log.exception("the job failed")
-        return Outcome(500, f"unexpected error: {describe(error)}")
-    return Outcome(200, f"the outputs are in {job.output_folder}")
+        return Outcome(FAILED, f"unexpected error: {describe(error)}")
+    return Outcome(DONE, f"the outputs are in {job.output_folder}")
 
 
-def execute(model: Any, job: Job, limits: Limits) -> None:
+def execute(model: Any, job: Job, spec: ModelSpec) -> None:
     """Check the inputs, run the model and publish its outputs.
 
     Raises:
@@ -56,10 +56,15 @@ def execute(model: Any, job: Job, limits: Limits) -> None:
             raise failure from error
         # only now: a model may have a check of its own, with a better message
         for name, path in zip(input_names, inputs):
-            _check_size(name, path, limits)
+            excess = _find_excess(path, spec.inputs.get(name))
+            if excess:
+                raise InvalidInput(f"{name} has {excess} (inputs.{name}.maxSize)")
         outputs.publish()
     for name in output_names:
-        _report_size(name, os.path.join(job.output_folder, name), limits)
+        path = os.path.join(job.output_folder, name)
+        excess = _find_excess(path, spec.outputs.get(name))
+        if excess:
+            log.warning("the output %s has %s (outputs.%s.maxSize)", name, excess, name)
 
 
 def _translate(error: BaseException, model: Any, paths: List[str]) -> ApiError:
@@ -80,37 +85,14 @@ def _is_about(error: BaseException, paths: List[str]) -> bool:
     )
 
 
-def _check_size(name: str, path: str, limits: Limits) -> None:
-    limit = limits.input_sizes.get(name)
-    size = _find_excessive_size(path, limit)
-    if size is not None:
-        raise InvalidInput(
-            f"{name} has {size} bytes, and model.yaml allows at most {limit}"
-            f" (inputs.{name}.maxSize)"
-        )
-
-
-def _report_size(name: str, path: str, limits: Limits) -> None:
-    limit = limits.output_sizes.get(name)
-    size = _find_excessive_size(path, limit)
-    if size is not None:
-        log.warning(
-            "the output %s has %s bytes, and model.yaml promises at most %s"
-            " (outputs.%s.maxSize)",
-            name,
-            size,
-            limit,
-            name,
-        )
-
-
-def _find_excessive_size(path: str, limit: Optional[int]) -> Optional[int]:
-    """Return the size of a file that is larger than its limit allows."""
-    if limit is None:
-        return None
+def _find_excess(path: str, file: Optional[FileSpec]) -> str:
+    """Return the size of a file and its limit, if it is larger than that."""
+    if file is None or file.max_size is None:
+        return ""
     try:
         status = os.stat(path)
     except OSError:
-        return None
-    is_larger = stat.S_ISREG(status.st_mode) and status.st_size > limit
-    return status.st_size if is_larger else None
+        return ""
+    if not stat.S_ISREG(status.st_mode) or status.st_size <= file.max_size:
+        return ""
+    return f"{status.st_size} bytes, and model.yaml allows at most {file.max_size}"

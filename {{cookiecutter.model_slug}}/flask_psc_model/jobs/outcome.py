@@ -2,22 +2,27 @@
 
 from typing import NamedTuple
 
-from ..errors import ApiError
+from ..errors import DONE, ApiError
 
 #: A longer message says nothing more to a person.
 MAX_MESSAGE = 10000
 
 
 class Outcome(NamedTuple):
-    """An HTTP status and the message for the client."""
+    """A kind, of `errors.STATUS_CODES`, and the message for the client."""
 
-    status_code: int
+    kind: str
     message: str
 
     @classmethod
     def of(cls, error: ApiError) -> "Outcome":
         """Return the outcome that an error stands for."""
-        return cls(error.status_code, error.message[:MAX_MESSAGE])
+        return cls(error.kind, error.message[:MAX_MESSAGE])
+
+    @property
+    def ok(self) -> bool:
+        """Return whether all went well."""
+        return self.kind == DONE
 
 
-READY = Outcome(200, "the model is ready")
+READY = Outcome(DONE, "the model is ready")

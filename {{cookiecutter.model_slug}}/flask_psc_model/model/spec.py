@@ -1,152 +1,270 @@
-"""The limits that `model.yaml` sets: times, sizes and resources, in plain numbers."""
+"""What `model.yaml` says of a model, decoded: texts, files, and limits as plain numbers."""
 
-import math
-from typing import Any, Callable, Dict, Optional
+import sys
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from .loading import ModelFactory, find_module_file
 from .metadata import Metadata, find_metadata, load_metadata
 from .units import parse_duration, parse_size
 
-DEFAULT_STATUS_TIMEOUT = 60.0
-DEFAULT_RUN_TIMEOUT = 60.0
+
+class FileSpec(NamedTuple):
+    """An input or output file.
+
+    Attributes:
+        name: of the file.
+        media_types: that it may have.
+        max_size: in bytes, None where not declared.
+        description: in Markdown.
+    """
+
+    name: str
+    media_types: Tuple[str, ...] = ()
+    max_size: Optional[int] = None
+    description: str = ""
+
+    @property
+    def media_type(self) -> str:
+        """The only media type that it may have, empty where there are more or none."""
+        return self.media_types[0] if len(self.media_types) == 1 else ""
 
 
-class Limits:
-    """What `model.yaml` allows.
+class Limits(NamedTuple):
+    """What the model may use.
 
     Attributes:
         status_timeout: seconds that loading the model may take (`timeout.status`).
         run_timeout: seconds that one run may take (`timeout.run`).
-        input_sizes: bytes that each input file may have, where that is declared.
-        output_sizes: bytes that each output file may have, where that is declared.
-        memory: bytes (`resources.memory.size`), or None where not declared.
-        cpus: processors (`resources.cpu.count`), or None where not declared.
-        gpus: graphics processors (`resources.gpu.count`), 0 where not declared.
+        memory: bytes (`resources.memory.size`), None where not declared.
+        cpus: CPUs (`resources.cpu.count`), None where not declared.
+        gpus: GPUs (`resources.gpu.count`), 0 where not declared.
     """
 
-    def __init__(self, metadata: Metadata, path: str = "model.yaml") -> None:
-        """Read the limits.
+    status_timeout: float = 60.0
+    run_timeout: float = 60.0
+    memory: Optional[int] = None
+    cpus: Optional[float] = None
+    gpus: int = 0
+
+
+class Metric(NamedTuple):
+    """A figure that says how good the model is.
+
+    Attributes:
+        label: its name.
+        value: as text.
+        share: the value, where it is a number from 0 to 1.
+        description: of the figure.
+    """
+
+    label: str
+    value: str
+    share: Optional[float]
+    description: str
+
+
+class ModelSpec(NamedTuple):
+    """The content of `model.yaml`; without arguments, that of a model without one.
+
+    Attributes:
+        path: of the file, empty where there is none.
+        name: of the model.
+        version: of the model.
+        author: of the model.
+        summary: what the model does, in Markdown like the texts that follow.
+        details: what it is for.
+        technical: how it works.
+        performance: how good it is.
+        inputs: the files that the model reads, by their names.
+        outputs: the files that it writes, by their names.
+        metrics: how good it is, in figures.
+        limits: what it may use.
+    """
+
+    path: str = ""
+    name: str = ""
+    version: str = ""
+    author: str = ""
+    summary: str = ""
+    details: str = ""
+    technical: str = ""
+    performance: str = ""
+    inputs: Mapping[str, FileSpec] = Metadata({})
+    outputs: Mapping[str, FileSpec] = Metadata({})
+    metrics: Tuple[Metric, ...] = ()
+    limits: Limits = Limits()
+
+    @classmethod
+    def decode(
+        cls, metadata: Metadata, path: str = "model.yaml", strict: bool = True
+    ) -> "ModelSpec":
+        """Decode the content of a `model.yaml`.
+
+        A wrong text never raises, since texts are only shown: it becomes empty.
 
         Args:
-            metadata: the content of `model.yaml`.
+            metadata: the content.
             path: the file that errors name.
+            strict: refuse a blank or wrong limit or file, which otherwise becomes its
+                default.
 
         Raises:
             ValueError: a value is blank or wrong; the message names file, key and
                 value.
         """
-        reader = _Reader(metadata, path)
-        read = reader.read
-        self.status_timeout = float(
-            read("timeout.status", parse_duration, DEFAULT_STATUS_TIMEOUT)
+        reader = _Reader(metadata, path, strict)
+        texts = _Reader(metadata, path, strict=False)
+        return cls(
+            path,
+            texts.read_text("name"),
+            texts.read_text("version"),
+            texts.read_text("author"),
+            texts.read_text("description", "summary"),
+            texts.read_text("description", "details"),
+            texts.read_text("description", "technical"),
+            texts.read_text("description", "performance"),
+            limits=_decode_limits(reader),
+            inputs=_decode_files(reader, texts, "inputs", "acceptedMediaTypes"),
+            outputs=_decode_files(reader, texts, "outputs", "mediaType"),
+            metrics=_decode_metrics(texts),
         )
-        self.run_timeout = float(
-            read("timeout.run", parse_duration, DEFAULT_RUN_TIMEOUT)
-        )
-        self.memory: Optional[int] = read("resources.memory.size", parse_size)
-        self.cpus: Optional[float] = read("resources.cpu.count", _parse_cpus)
-        self.gpus = int(read("resources.gpu.count", _parse_gpus, 0))
-        self.input_sizes = reader.read_sizes("inputs")
-        self.output_sizes = reader.read_sizes("outputs")
 
     @classmethod
-    def default(cls) -> "Limits":
-        """Return the limits where there is no `model.yaml`."""
-        return cls(Metadata({}))
-
-    @classmethod
-    def of_model(cls, factory: ModelFactory) -> "Limits":
-        """Read the limits from the `model.yaml` that belongs to a model.
-
-        Raises:
-            ValueError: the file or a value in it is wrong.
-        """
-        path = find_model_metadata(factory)
-        return cls.load(path) if path else cls.default()
-
-    @classmethod
-    def load(cls, path_hint: str) -> "Limits":
-        """Read the limits from the `model.yaml` at or above a path.
+    def load(cls, path_hint: str, strict: bool = True) -> "ModelSpec":
+        """Decode the `model.yaml` at or above a path; `strict` is that of `decode`.
 
         Raises:
             OSError: there is no such file.
             ValueError: the file or a value in it is wrong.
         """
-        return cls(load_metadata(path_hint), find_metadata(path_hint))
+        path = find_metadata(path_hint)
+        return cls.decode(load_metadata(path), path, strict)
 
+    @classmethod
+    def of_model(cls, factory: ModelFactory, strict: bool = True) -> "ModelSpec":
+        """Decode the `model.yaml` at or above the module of a model's factory, if any.
 
-def find_model_metadata(factory: ModelFactory) -> str:
-    """Find the `model.yaml` at or above the module of a model's factory.
-
-    Returns:
-        Its path, empty where there is none.
-    """
-    try:
-        return find_metadata(find_module_file(factory))
-    except OSError:
-        return ""
-
-
-def load_model_metadata(factory: ModelFactory) -> Metadata:
-    """Return the content of a model's `model.yaml`, empty where there is none.
-
-    Raises:
-        ValueError: the file is wrong.
-    """
-    path = find_model_metadata(factory)
-    return load_metadata(path) if path else Metadata({})
+        Raises:
+            ValueError: the file or a value in it is wrong.
+        """
+        try:
+            path = find_metadata(find_module_file(factory))
+        except OSError:
+            return cls()
+        return cls.load(path, strict)
 
 
 class _Reader:
-    def __init__(self, metadata: Metadata, path: str) -> None:
-        self.metadata = metadata
-        self.path = path
+    """Reads values by their keys; a wrong one is an error, or becomes its default."""
 
-    def read(self, key: str, parse: Callable[[Any], Any], default: Any = None) -> Any:
-        value: Any = self.metadata
-        parts = key.split(".")
-        for depth, part in enumerate(parts):
-            if not isinstance(value, dict):
-                where = ".".join(parts[:depth])
-                raise self.error(where, value, "expected a mapping")
-            if part not in value:
-                return default
-            value = value[part]
+    def __init__(self, content: Any, path: str, strict: bool) -> None:
+        self.content = content
+        self.path = path
+        self.strict = strict
+
+    def read(self, *keys: Any, parse: Callable[[Any], Any], default: Any = None) -> Any:
+        value = self.content
         try:
+            for depth, key in enumerate(keys):
+                where = keys[:depth]
+                if not isinstance(value, dict):
+                    raise ValueError("expected a mapping")
+                if key not in value:
+                    return default
+                value = value[key]
+            where = keys
             return parse(value)
         except ValueError as error:
-            raise self.error(key, value, str(error)) from error
+            if not self.strict:
+                return default
+            shown = "blank" if value is None else repr(value)
+            key = ".".join(map(str, where))
+            raise ValueError(f"{self.path}: {key} is {shown}: {error}") from error
 
-    def read_sizes(self, key: str) -> Dict[str, int]:
-        files = self.metadata.get(key, {})
-        if not isinstance(files, dict):
-            raise self.error(key, files, "expected a mapping of file names")
-        sizes = {}
-        for name, properties in files.items():
-            where = f"{key}.{name}"
-            if not isinstance(properties, dict):
-                raise self.error(where, properties, "expected a mapping")
-            if "maxSize" in properties:
-                value = properties["maxSize"]
-                try:
-                    sizes[str(name)] = parse_size(value)
-                except ValueError as error:
-                    raise self.error(where + ".maxSize", value, str(error)) from error
-        return sizes
+    def read_text(self, *keys: Any) -> str:
+        text: str = self.read(*keys, parse=_parse_text, default="")
+        return text
 
-    def error(self, key: str, value: Any, problem: str) -> ValueError:
-        shown = "blank" if value is None else repr(value)
-        return ValueError(f"{self.path}: {key} is {shown}: {problem}")
+
+def _decode_limits(reader: _Reader) -> Limits:
+    read, default = reader.read, Limits()
+    return Limits(
+        read("timeout", "status", parse=parse_duration, default=default.status_timeout),
+        read("timeout", "run", parse=parse_duration, default=default.run_timeout),
+        read("resources", "memory", "size", parse=parse_size),
+        read("resources", "cpu", "count", parse=_parse_cpus),
+        read("resources", "gpu", "count", parse=_parse_gpus, default=default.gpus),
+    )
+
+
+def _decode_files(
+    reader: _Reader, texts: _Reader, key: str, media_types_key: str
+) -> Mapping[str, FileSpec]:
+    return {
+        str(name): FileSpec(
+            str(name),
+            texts.read(
+                key, name, media_types_key, parse=_parse_media_types, default=()
+            ),
+            reader.read(key, name, "maxSize", parse=parse_size),
+            texts.read_text(key, name, "description"),
+        )
+        for name in reader.read(key, parse=_parse_files, default=())
+    }
+
+
+def _decode_metrics(texts: _Reader) -> Tuple[Metric, ...]:
+    metrics = []
+    for each in texts.read("metrics", parse=_parse_list, default=()):
+        reader = _Reader(each, texts.path, strict=False)
+        label = reader.read_text("label") or reader.read_text("type")
+        value = reader.read_text("value")
+        if label or value:
+            share = reader.read("value", parse=_parse_share)
+            metrics.append(Metric(label, value, share, reader.read_text("description")))
+    return tuple(metrics)
+
+
+def _parse_files(value: Any) -> Dict[Any, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("expected a mapping of file names")
+    return value
+
+
+def _parse_list(value: Any) -> Tuple[Any, ...]:
+    if not isinstance(value, tuple):
+        raise ValueError("expected a list")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _parse_text(value: Any) -> str:
+    if not isinstance(value, str) and not _is_number(value):
+        raise ValueError("expected a text")
+    return str(value).strip()
+
+
+def _parse_media_types(value: Any) -> Tuple[str, ...]:
+    values = (value,) if isinstance(value, str) else _parse_list(value)
+    return tuple(map(_parse_text, values))
 
 
 def _parse_cpus(value: Any) -> float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not 0 < value < math.inf:
+    if not _is_number(value) or not 0 < value <= sys.float_info.max:
         raise ValueError("expected a number above zero, such as 1 or 0.5")
     return float(value)
 
 
 def _parse_gpus(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if not _is_number(value) or not isinstance(value, int) or value < 0:
         raise ValueError("expected a whole number, 0 for none")
     return value
+
+
+def _parse_share(value: Any) -> float:
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise ValueError("expected a number from 0 to 1")
+    return float(value)

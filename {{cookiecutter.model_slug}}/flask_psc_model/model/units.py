@@ -54,13 +54,16 @@ def parse_duration(text: Any) -> float:
 
 
 def format_size(size: int) -> str:
-    """Format a size for `model.yaml`, such as `512M` or `2G`.
+    """Format a size for `model.yaml`, such as `512M`, `2G` or `90B`.
 
-    Args:
-        size: in bytes, a multiple of 1024 * 1024.
+    The unit is the largest that leaves the number whole.
     """
-    gigabytes, rest = divmod(size, 1024**3)
-    return f"{size // 1024**2}M" if rest else f"{gigabytes}G"
+    unit = "B"
+    for larger in _EXPONENTS:
+        if size % 1024:
+            break
+        size, unit = size // 1024, larger
+    return f"{size}{unit}"
 
 
 def format_duration(seconds: int) -> str:

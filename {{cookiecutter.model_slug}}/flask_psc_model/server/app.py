@@ -10,7 +10,7 @@ from flask import Flask
 
 from ..logs import configure_logging
 from ..model.loading import ModelFactory
-from ..model.spec import Limits
+from ..model.spec import ModelSpec
 from ..workers.runner import LocalRunner
 from .routes import api
 from .shutdown import prepare_development_stop, stop_server
@@ -74,7 +74,7 @@ def _prepare_development_server(app: ModelApp) -> None:
     """Set up Flask's own server; an invalid setting ends the process."""
     try:
         configure_logging()
-        Limits.of_model(app.config["PSC_MODEL_FACTORY"])
+        ModelSpec.of_model(app.config["PSC_MODEL_FACTORY"])
     except ValueError as error:
         sys.exit(f"error: {error}")
     log.info(

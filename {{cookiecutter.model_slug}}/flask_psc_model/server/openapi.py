@@ -4,10 +4,10 @@ File names, sizes and time limits come from `model.yaml`, the rest from the cont
 specification.
 """
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Mapping
 
-from ..model.metadata import Metadata
-from ..model.spec import Limits
+from ..model.spec import FileSpec, Limits, ModelSpec
+from ..model.units import format_size
 
 #: See https://spec.openapis.org/oas/v3.1.0.
 OPENAPI_VERSION = "3.1.0"
@@ -60,25 +60,18 @@ JOB = {
 EXAMPLE_JOB = {"type": "file", "input": "/data/input", "output": "/data/output"}
 
 
-def describe_api(metadata: Metadata, limits: Limits) -> Dict[str, Any]:
-    """Return the OpenAPI document of a model's API.
-
-    Args:
-        metadata: the content of `model.yaml`, empty where there is none.
-        limits: those of the same file.
-    """
-    description = metadata.get("description")
-    summary = description.get("summary") if isinstance(description, dict) else None
+def describe_api(spec: ModelSpec) -> Dict[str, Any]:
+    """Return the OpenAPI document of a model's API."""
     return {
         "openapi": OPENAPI_VERSION,
         "info": {
-            "title": str(metadata.get("name") or "Model"),
-            "version": str(metadata.get("version") or "0"),
-            "description": str(summary or "A model behind the PSC container API."),
+            "title": spec.name or "Model",
+            "version": spec.version or "0",
+            "description": spec.summary or "A model behind the PSC container API.",
         },
         "paths": {
-            "/status": {"get": _describe_status(limits)},
-            "/run": {"post": _describe_run(metadata, limits)},
+            "/status": {"get": _describe_status(spec.limits)},
+            "/run": {"post": _describe_run(spec)},
             "/shutdown": {"post": _describe_shutdown()},
         },
         "components": {"schemas": {"Response": RESPONSE_OBJECT, "Job": JOB}},
@@ -100,12 +93,10 @@ def _describe_status(limits: Limits) -> Dict[str, Any]:
     }
 
 
-def _describe_run(metadata: Metadata, limits: Limits) -> Dict[str, Any]:
-    inputs = _list_files(metadata.get("inputs"), "acceptedMediaTypes")
-    outputs = _list_files(metadata.get("outputs"), "mediaType")
-    description = (
-        f"Each job may run for at most {limits.run_timeout:g} s; further jobs wait."
-    )
+def _describe_run(spec: ModelSpec) -> Dict[str, Any]:
+    inputs = _list_files(spec.inputs)
+    outputs = _list_files(spec.outputs)
+    description = f"Each job may run for at most {spec.limits.run_timeout:g} s; further jobs wait."
     if inputs:
         description += "\n\nFiles in the input directory:\n\n" + "\n".join(inputs)
     if outputs:
@@ -158,20 +149,12 @@ def _describe_responses(meanings: Dict[int, str]) -> Dict[str, Any]:
     }
 
 
-def _list_files(files: Any, media_type_key: str) -> List[str]:
-    """Return a line of Markdown for each file of `inputs` or `outputs`."""
-    if not isinstance(files, dict):
-        return []
+def _list_files(files: Mapping[str, FileSpec]) -> List[str]:
+    """Return a line of Markdown for each file."""
     lines = []
-    for name, properties in files.items():
-        properties = properties if isinstance(properties, dict) else {}
-        media_types = properties.get(media_type_key) or ()
-        if isinstance(media_types, str):
-            media_types = (media_types,)
-        facts = [str(each) for each in media_types]
-        if "maxSize" in properties:
-            facts.append("at most {}".format(properties["maxSize"]))
-        lines.append(
-            "- `{}`{}".format(name, " ({})".format(", ".join(facts)) if facts else "")
-        )
+    for file in files.values():
+        facts = list(file.media_types)
+        if file.max_size:
+            facts.append(f"at most {format_size(file.max_size)}")
+        lines.append(f"- `{file.name}`" + (f" ({', '.join(facts)})" if facts else ""))
     return lines

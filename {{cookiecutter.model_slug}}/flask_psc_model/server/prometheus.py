@@ -17,6 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from ..errors import DONE, STATUS_CODES
 from ..workers.runner import Runner
 from ..workers.stats import BOUNDS, Counter, Histogram
 
@@ -51,7 +52,11 @@ class _Collector(Collector):
         """Yield every metric with its current value."""
         stats = self._runner.stats
         yield _write_counter(
-            "psc_model_jobs", "Responses of POST /run.", "code", stats.jobs
+            "psc_model_jobs",
+            "Responses of POST /run.",
+            "code",
+            stats.jobs,
+            str(STATUS_CODES[DONE]),
         )
         yield _write_histogram(
             "psc_model_run_seconds", "Run time of jobs.", stats.run_times
@@ -100,9 +105,13 @@ def read_memory(pid: int) -> Optional[int]:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _write_counter(name: str, text: str, label: str, counter: Counter) -> Metric:
+def _write_counter(
+    name: str, text: str, label: str, counter: Counter, *shown: str
+) -> Metric:
+    """Return a counter; the labels `shown` are there even with a count of 0."""
+    counts = dict(dict.fromkeys(shown, 0), **counter.read())
     family = CounterMetricFamily(name, text, labels=[label])
-    for value, count in sorted(counter.read().items()):
+    for value, count in sorted(counts.items()):
         family.add_metric([value], count)
     return family
 

@@ -5,6 +5,8 @@ import json
 from flask import Response
 from werkzeug.http import HTTP_STATUS_CODES
 
+from ..errors import STATUS_CODES
+
 
 class MessageResponse(Response):
     """The response object: `statusCode`, `status` and `message`.
@@ -31,3 +33,8 @@ class MessageResponse(Response):
         super().__init__(
             json.dumps(content) + "\n", status_code, content_type="application/json"
         )
+
+    @classmethod
+    def of_kind(cls, kind: str, message: str) -> "MessageResponse":
+        """Build the response with the status of a kind; see `errors.STATUS_CODES`."""
+        return cls(STATUS_CODES[kind], message)

@@ -6,11 +6,11 @@ import time
 from flask import Blueprint, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
-from ..errors import ApiError, JobTooLarge, RequestTimeout
+from ..errors import FAILED, ApiError, JobTooLarge, RequestTimeout
 from ..jobs.job import Job
 from ..logs import set_request_id
 from ..model.loading import describe, import_object
-from ..model.spec import Limits, load_model_metadata
+from ..model.spec import ModelSpec
 from ..version import __version__
 from ..workers.runner import Runner
 from .openapi import describe_api
@@ -37,13 +37,14 @@ def status() -> Response:
     if current_app.extensions.get("psc_status") != outcome:
         current_app.extensions["psc_status"] = outcome
         log.info("flask_psc_model %s: %s", __version__, outcome.message)
-    return MessageResponse(*outcome)
+    return MessageResponse.of_kind(*outcome)
 
 
 @api.route("/run", methods=["POST"], provide_automatic_options=False)
 def run() -> Response:
     """Run one job: read the input folder, write the output folder."""
-    return MessageResponse(*_runner().run(Job.parse(_read_body(), request.is_json)))
+    job = Job.parse(_read_body(), request.is_json)
+    return MessageResponse.of_kind(*_runner().run(job))
 
 
 @api.route("/shutdown", methods=["POST"], provide_automatic_options=False)
@@ -70,8 +71,7 @@ def metrics() -> Response:
 def openapi() -> Response:
     """Return the OpenAPI document of the API."""
     factory = current_app.config["PSC_MODEL_FACTORY"]
-    metadata = load_model_metadata(factory)
-    return jsonify(describe_api(metadata, Limits.of_model(factory)))
+    return jsonify(describe_api(ModelSpec.of_model(factory, strict=False)))
 
 
 @api.before_app_request
@@ -108,7 +108,7 @@ def end_request(response: Response) -> Response:
 @api.app_errorhandler(ApiError)
 def answer_api_error(error: ApiError) -> Response:
     """Return an error of a job with its own status."""
-    return MessageResponse(error.status_code, error.message)
+    return MessageResponse.of_kind(error.kind, error.message)
 
 
 @api.app_errorhandler(HTTPException)
@@ -128,7 +128,7 @@ def answer_http_error(error: HTTPException) -> Response:
 def answer_unexpected_error(error: Exception) -> Response:
     """Return 500 for any other error and log its traceback."""
     log.error("unexpected error", exc_info=error)
-    return MessageResponse(500, f"unexpected error: {describe(error)}")
+    return MessageResponse.of_kind(FAILED, f"unexpected error: {describe(error)}")
 
 
 def _runner() -> Runner:

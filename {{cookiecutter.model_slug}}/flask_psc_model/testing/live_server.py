@@ -10,7 +10,7 @@ import time
 from typing import Any, Dict, Optional, Sequence
 
 from ..client import Client
-from ..model.spec import Limits
+from ..model.spec import ModelSpec
 
 COMMAND = ("./entrypoint.sh",)
 
@@ -54,7 +54,7 @@ class LiveServer:
         self.folder = folder
         self.command = list(command)
         self.environment = dict(environment or {})
-        self.limits = Limits.load(folder)
+        self.limits = ModelSpec.load(folder).limits
 
     def __enter__(self) -> "LiveServer":
         self.start()

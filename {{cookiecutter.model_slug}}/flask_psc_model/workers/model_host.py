@@ -15,7 +15,7 @@ from ..jobs.job import Job
 from ..jobs.outcome import READY, Outcome
 from ..logs import configure_logging, set_request_id
 from ..model.loading import load_model
-from ..model.spec import Limits
+from ..model.spec import ModelSpec
 from .channel import Channel
 from .lifeline import die_with_parent
 
@@ -49,7 +49,7 @@ def serve(channel: Channel) -> None:
         EOFError: the other end of the channel is closed.
     """
     factory, metadata = channel.receive()
-    limits = Limits.load(metadata) if metadata else Limits.default()
+    spec = ModelSpec.load(metadata) if metadata else ModelSpec()
     try:
         model = load_model(factory)
     except ModelNotLoaded as error:
@@ -60,7 +60,7 @@ def serve(channel: Channel) -> None:
     while True:
         input_folder, output_folder, request_id = channel.receive()
         set_request_id(request_id)
-        channel.send(answer_job(model, Job(input_folder, output_folder), limits))
+        channel.send(answer_job(model, Job(input_folder, output_folder), spec))
 
 
 if __name__ == "__main__":

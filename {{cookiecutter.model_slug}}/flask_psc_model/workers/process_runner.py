@@ -12,6 +12,7 @@ import threading
 import time
 from typing import Deque, Dict, List, Optional, Sequence, Union
 
+from ..errors import FAILED, NOT_LOADED, NOT_STARTED
 from ..jobs.job import Job
 from ..jobs.outcome import READY, Outcome
 from ..jobs.outputs import clean_up, list_missing_folders
@@ -32,7 +33,7 @@ LOOK_INTERVAL = 0.25
 FIRST_PAUSE = 0.5
 LAST_PAUSE = 60.0
 
-SHUTTING_DOWN = Outcome(500, "the server is shutting down")
+SHUTTING_DOWN = Outcome(NOT_STARTED, "the server is shutting down")
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class ProcessRunner(Runner):
         super().__init__()
         self.factory = ""
         self.metadata = ""
-        self.limits = Limits.default()
+        self.limits = Limits()
         self.chosen = threading.Event()
         self.changed = threading.Condition()
         self.births = threading.Lock()
@@ -175,7 +176,9 @@ class ProcessRunner(Runner):
             if outcome is not None and outcome is not READY:
                 return outcome
             if len(self._turns) >= MAX_WAITING_JOBS:
-                return Outcome(500, f"busy: {len(self._turns)} jobs are waiting")
+                return Outcome(
+                    NOT_STARTED, f"busy: {len(self._turns)} jobs are waiting"
+                )
             turn = Turn()
             if is_first:
                 self._turns.appendleft(turn)
@@ -210,7 +213,7 @@ class ProcessRunner(Runner):
 
     def _still_loading(self) -> Outcome:
         return Outcome(
-            500,
+            NOT_LOADED,
             f"the model is still loading after {self.limits.status_timeout:g} s (timeout.status in model.yaml);"
             " ask again later",
         )
@@ -298,13 +301,13 @@ class Keeper:
             outcome = SHUTTING_DOWN
             if not self._runner.aborted:
                 outcome = Outcome(
-                    500,
+                    FAILED,
                     f"the run was stopped at its time limit of {limit:g} s; if jobs may take"
                     " longer, raise timeout.run in model.yaml",
                 )
         except ModelDied:
             outcome = Outcome(
-                500, f"the model broke down: its process {process.kill()}"
+                FAILED, f"the model broke down: its process {process.kill()}"
             )
             self._replace(process)
         else:
@@ -348,10 +351,10 @@ class Keeper:
             return False
         except ModelDied:
             outcome = Outcome(
-                500,
+                NOT_LOADED,
                 f"the model could not be loaded: its process {process.kill()}",
             )
-        if outcome.status_code != 200:
+        if not outcome.ok:
             self._set_failed(outcome.message)
             return False
         seconds = time.monotonic() - started
@@ -406,7 +409,7 @@ class Keeper:
     def _set_failed(self, message: str) -> None:
         log.error("%s", message)
         with self._runner.changed:
-            self.failure = Outcome(500, message)
+            self.failure = Outcome(NOT_LOADED, message)
             self._retry_at = time.monotonic() + self._pause
             self._pause = min(2 * self._pause, LAST_PAUSE)
             self._runner.refuse_turns()

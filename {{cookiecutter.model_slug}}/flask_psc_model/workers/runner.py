@@ -7,12 +7,12 @@ import time
 from abc import ABC, abstractmethod
 from typing import Any, List
 
-from ..errors import ModelNotLoaded
+from ..errors import NOT_LOADED, ModelNotLoaded
 from ..jobs.execution import answer_job
 from ..jobs.job import Job
 from ..jobs.outcome import READY, Outcome
 from ..model.loading import ModelFactory, load_model
-from ..model.spec import Limits
+from ..model.spec import ModelSpec
 from .stats import Stats
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class LocalRunner(Runner):
         super().__init__()
         self.factory = factory
         self._model: Any = None
-        self._limits = Limits.default()
+        self._spec = ModelSpec()
         self._loading = threading.Lock()
         self._running = threading.Lock()
         self._waiting: List[Job] = []
@@ -76,13 +76,13 @@ class LocalRunner(Runner):
             if self._model is None:
                 started = time.monotonic()
                 try:
-                    self._limits = Limits.of_model(self.factory)
+                    self._spec = ModelSpec.of_model(self.factory)
                     self._model = load_model(self.factory)
                 except ModelNotLoaded as error:
                     log.error("the model could not be loaded", exc_info=error.__cause__)
                     return Outcome.of(error)
                 except ValueError as error:
-                    return Outcome(500, str(error))
+                    return Outcome(NOT_LOADED, str(error))
                 self.stats.load_times.add(time.monotonic() - started)
         return READY
 
@@ -98,7 +98,7 @@ class LocalRunner(Runner):
             started = time.monotonic()
             self.stats.wait_times.add(started - waiting_since)
             log_start(job)
-            outcome = answer_job(self._model, job, self._limits)
+            outcome = answer_job(self._model, job, self._spec)
             self.stats.run_times.add(time.monotonic() - started)
             return outcome
 

@@ -73,7 +73,7 @@ class Stats:
     """
 
     def __init__(self) -> None:
-        self.jobs = Counter("200")
+        self.jobs = Counter()
         self.run_times = Histogram()
         self.wait_times = Histogram()
         self.load_times = Histogram()

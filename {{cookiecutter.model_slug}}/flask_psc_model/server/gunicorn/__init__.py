@@ -9,7 +9,7 @@ import sys
 from typing import Any, Dict
 
 from ...logs import make_logging_config
-from ...model.spec import Limits
+from ...model.spec import ModelSpec
 from ...workers.devices import count_processes
 from ..tempdir import find_tempdir
 
@@ -44,7 +44,7 @@ def settings(path: str) -> Dict[str, Any]:
     from . import hooks
 
     try:
-        limits = Limits.load(path)
+        limits = ModelSpec.load(path).limits
         logging_config = make_logging_config()
         tempdir = find_tempdir()
         count_processes()

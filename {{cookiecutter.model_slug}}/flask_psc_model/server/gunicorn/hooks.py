@@ -12,7 +12,7 @@ import struct
 from typing import Any, Callable, Dict
 
 from ...model.loading import to_path
-from ...model.spec import Limits, find_model_metadata
+from ...model.spec import ModelSpec
 from ...workers.devices import assign_devices, count_processes
 from ...workers.lifeline import adopt_orphans, die_with_parent
 from ...workers.process_runner import ProcessRunner
@@ -43,10 +43,9 @@ def post_worker_init(worker: Any) -> None:
     if not isinstance(app, ModelApp):
         raise TypeError(f"{app!r} was not made by create_app")
     factory = app.config["PSC_MODEL_FACTORY"]
-    metadata = find_model_metadata(factory)
-    limits = Limits.load(metadata) if metadata else Limits.default()
+    spec = ModelSpec.of_model(factory)
     runner = worker.model_runner
-    runner.choose(to_path(factory), metadata, limits)
+    runner.choose(to_path(factory), spec.path, spec.limits)
     app.extensions["psc_model"] = runner
     stop = signal.getsignal(signal.SIGTERM)
 

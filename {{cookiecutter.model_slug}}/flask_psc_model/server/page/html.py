@@ -8,7 +8,9 @@ from typing import List
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-from .card import Card
+from ...model.spec import ModelSpec
+from ...model.units import format_size
+from .card import list_resources, list_sections, render
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 
@@ -25,6 +27,7 @@ ENVIRONMENT = Environment(
     comment_start_string="[#",
     comment_end_string="#]",
 )
+ENVIRONMENT.filters.update(markdown=render, size=format_size)
 
 
 def _read(name: str) -> str:
@@ -57,13 +60,18 @@ POLICY = "; ".join(
 )
 
 
-def write_html(card: Card, examples: List[str]) -> str:
+def write_html(spec: ModelSpec, examples: List[str]) -> str:
     """Return the HTML of a model's page.
 
     Args:
-        card: of the model.
+        spec: of the model.
         examples: names of the examples to offer.
     """
     return ENVIRONMENT.get_template("page.html").render(
-        card=card, examples=examples, style=Markup(STYLE), script=Markup(SCRIPT)
+        spec=spec,
+        sections=list_sections(spec),
+        resources=list_resources(spec.limits),
+        examples=examples,
+        style=Markup(STYLE),
+        script=Markup(SCRIPT),
     )

@@ -11,7 +11,7 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from ...errors import InvalidJob
 from ...jobs.job import Job
 from ...model.cases import Case
-from .card import Card
+from ...model.spec import ModelSpec
 from .multipart import Part
 
 #: The page gets only this many output files.
@@ -25,14 +25,14 @@ class PageJob:
         job: for the runner.
     """
 
-    def __init__(self, folder: str, card: Card) -> None:
+    def __init__(self, folder: str, spec: ModelSpec) -> None:
         """Create the folders of the job.
 
         Args:
             folder: an empty folder.
-            card: of the model.
+            spec: of the model.
         """
-        self._card = card
+        self._spec = spec
         self._shown: List[str] = []
         self.job = Job(os.path.join(folder, "input"), os.path.join(folder, "output"))
         os.mkdir(self.job.input_folder)
@@ -44,9 +44,8 @@ class PageJob:
         Raises:
             InvalidJob: the model has no input of that name.
         """
-        names = [each.name for each in self._card.inputs]
         for name, file in files.items():
-            if name not in names:
+            if name not in self._spec.inputs:
                 raise InvalidJob(f"the model has no input {name!r}")
             file.save(self._make_path(name))
 
@@ -56,9 +55,8 @@ class PageJob:
         Raises:
             InvalidJob: the inputs cannot be read.
         """
-        names = [each.name for each in self._card.inputs]
         try:
-            inputs = case.read_inputs(names)
+            inputs = case.read_inputs(list(self._spec.inputs))
         except (OSError, ValueError) as error:
             raise InvalidJob(f"the example cannot be read: {error}") from error
         for name, data in inputs.items():
@@ -79,8 +77,8 @@ class PageJob:
         Args:
             stack: closes the files, possibly after their folder is removed.
         """
-        inputs = {each.name: each.media_type for each in self._card.inputs}
-        outputs = {each.name: each.media_type for each in self._card.outputs}
+        inputs = {each.name: each.media_type for each in self._spec.inputs.values()}
+        outputs = {each.name: each.media_type for each in self._spec.outputs.values()}
         found = sorted(_list_files(self.job.output_folder))
         # the declared outputs come first
         names = [name for name in outputs if name in found]

@@ -21,10 +21,9 @@ from ...errors import (
     RequestTimeout,
 )
 from ...model.cases import Case, list_cases
-from ...model.spec import Limits, find_model_metadata, load_model_metadata
+from ...model.spec import ModelSpec
 from ...workers.runner import Runner
 from ..responses import MessageResponse
-from .card import Card
 from .html import POLICY, write_html
 from .multipart import Part, write_multipart
 from .page_job import PageJob
@@ -55,7 +54,7 @@ def show() -> Response:
     if not _wants_html():
         abort(404)
     names = [case.name for case in _list_examples()]
-    response = Response(write_html(_read_card(), names), mimetype="text/html")
+    response = Response(write_html(_read_spec(), names), mimetype="text/html")
     for name, value in HEADERS.items():
         response.headers[name] = value
     return response
@@ -68,16 +67,15 @@ def run() -> Response:
     The response holds the output files, which are removed from the server.
     """
     _check_origin()
-    card = _read_card()
-    _check_length(card)
+    spec = _read_spec()
+    _check_length(spec)
     with tempfile.TemporaryDirectory(prefix="psc-page-") as folder:
-        page_job = PageJob(folder, card)
+        page_job = PageJob(folder, spec)
         _add_inputs(page_job)
         outcome = _get_runner().run(page_job.job)
-        if outcome.status_code != 200:
-            return MessageResponse(
-                outcome.status_code, page_job.shorten(outcome.message)
-            )
+        if not outcome.ok:
+            message = page_job.shorten(outcome.message)
+            return MessageResponse.of_kind(outcome.kind, message)
         with ExitStack() as stack:
             parts = page_job.open_files(stack)
             opened = stack.pop_all()
@@ -134,7 +132,7 @@ def _check_origin() -> None:
         )
 
 
-def _check_length(card: Card) -> None:
+def _check_length(spec: ModelSpec) -> None:
     """Check the size of the request; the runner checks that of each file.
 
     Raises:
@@ -143,7 +141,7 @@ def _check_length(card: Card) -> None:
     """
     if request.content_length is None:
         raise LengthRequired("the request has no Content-Length header")
-    sizes = [each.max_bytes or DEFAULT_INPUT_SIZE for each in card.inputs]
+    sizes = [each.max_size or DEFAULT_INPUT_SIZE for each in spec.inputs.values()]
     limit = FORM_SIZE + sum(sizes)
     if request.content_length > limit:
         raise JobTooLarge(
@@ -151,15 +149,15 @@ def _check_length(card: Card) -> None:
         )
 
 
-def _read_card() -> Card:
+def _read_spec() -> ModelSpec:
     factory = current_app.config["PSC_MODEL_FACTORY"]
-    return Card(load_model_metadata(factory), Limits.of_model(factory))
+    return ModelSpec.of_model(factory, strict=False)
 
 
 def _list_examples() -> List[Case]:
-    metadata = find_model_metadata(current_app.config["PSC_MODEL_FACTORY"])
+    folder = os.path.dirname(_read_spec().path)
     try:
-        return list_cases(os.path.join(os.path.dirname(metadata), EXAMPLES))
+        return list_cases(os.path.join(folder, EXAMPLES))
     except OSError:
         return []
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any, Dict, Iterator, List, Tuple
 
 from ...model.metadata import load_metadata
-from ...model.spec import Limits
+from ...model.spec import Limits, ModelSpec
 from ..measurement.record import FILENAME as RECORD
 from ..measurement.record import Record
 from .point import Problem
@@ -42,7 +42,7 @@ def find_schema_problems(folder: str) -> Iterator[Problem]:
     yield from problems
     if not problems:
         # what the server itself would refuse
-        Limits(metadata)
+        ModelSpec.decode(metadata)
 
 
 def _validate(content: Any, schema: Dict[str, Any]) -> Iterator[Problem]:
@@ -96,7 +96,7 @@ COMMAND = "python -m flask_psc_model.cli.measure IMAGE --write"
 def find_unmeasured(folder: str) -> Iterator[Problem]:
     """Yield the values of `model.yaml` that no measurement covers."""
     path = os.path.join(folder, "model.yaml")
-    metadata = load_metadata(path)
+    spec = ModelSpec.decode(load_metadata(path))
     try:
         record = Record.load(folder)
     except FileNotFoundError:
@@ -108,14 +108,13 @@ def find_unmeasured(folder: str) -> Iterator[Problem]:
     except ValueError as error:
         yield Problem(RECORD, f"is {error}: measure again, run {COMMAND}")
         return
-    version = str(metadata.get("version"))
-    if version != record.version:
+    if spec.version != record.version:
         yield Problem(
             "model.yaml, version",
-            f"is {version}, and version {record.version} was measured: measure again,"
+            f"is {spec.version}, and version {record.version} was measured: measure again,"
             f" run {COMMAND}",
         )
-    yield from _find_too_little(Limits(metadata), record)
+    yield from _find_too_little(spec.limits, record)
 
 
 def _find_too_little(limits: Limits, record: Record) -> Iterator[Problem]:

@@ -7,8 +7,7 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional
 
 from ...client import Client, Response
 from ...model.cases import MESSAGE_FILENAME, Case, check_filenames, list_cases
-from ...model.metadata import Metadata
-from ...model.spec import Limits
+from ...model.spec import Limits, ModelSpec
 from ..containers.container import Container
 from ..containers.shared_folder import SharedFolder, SharedJob
 from .check import Unexpected
@@ -63,22 +62,22 @@ class ModelCases(NamedTuple):
     refusals: List[RefusalCase]
 
     @classmethod
-    def read(cls, folder: str, metadata: Metadata) -> "ModelCases":
+    def read(cls, folder: str, spec: ModelSpec) -> "ModelCases":
         """Read the cases.
 
         Args:
             folder: holds the folders `examples` and `validation-error`.
-            metadata: names the input and output files.
+            spec: names the input and output files.
 
         Raises:
             OSError: a folder or a file is missing.
             ValueError: two files have the same name without their extension, or there
                 is no case.
         """
-        for key in ("inputs", "outputs"):
-            if not metadata.get(key):
+        for key, files in (("inputs", spec.inputs), ("outputs", spec.outputs)):
+            if not files:
                 raise ValueError(f"model.yaml names no {key}")
-        inputs, outputs = list(metadata.inputs), list(metadata.outputs)
+        inputs, outputs = list(spec.inputs), list(spec.outputs)
         check_filenames(inputs + outputs, MESSAGE_FILENAME)
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"there is no data folder {folder}")

@@ -3,8 +3,7 @@
 import os
 from typing import Any, Dict, NamedTuple, Optional
 
-from ...model.metadata import Metadata, find_metadata, load_metadata
-from ...model.spec import Limits
+from ...model.spec import Limits, ModelSpec
 from .names import make_label_value, make_name
 
 
@@ -48,13 +47,12 @@ class Workload(NamedTuple):
             OSError: there is no such file.
             ValueError: a value in it is wrong, or no name can be made from the model's.
         """
-        path = find_metadata(os.getcwd())
-        metadata = load_metadata(path)
+        spec = ModelSpec.load(os.getcwd())
         return cls(
-            name or _make_name(metadata, path),
+            name or _make_name(spec),
             image,
-            Limits.load(path),
-            str(metadata.get("version") or ""),
+            spec.limits,
+            spec.version,
             namespace,
             claim,
         )
@@ -100,8 +98,8 @@ class Workload(NamedTuple):
         }
 
 
-def _make_name(metadata: Metadata, path: str) -> str:
+def _make_name(spec: ModelSpec) -> str:
     try:
-        return make_name(str(metadata.get("name") or ""))
+        return make_name(spec.name)
     except ValueError as error:
-        raise ValueError(f"{path}: name: {error}; pass --name") from error
+        raise ValueError(f"{spec.path}: name: {error}; pass --name") from error

@@ -9,6 +9,7 @@ import click
 
 from ...model.cases import list_cases
 from ...model.metadata import find_metadata, load_metadata
+from ...model.spec import ModelSpec
 from ..containers.engine import Engine
 from ..metadata_file import MetadataFile
 from .measurement import Measurement, Plan, measure
@@ -79,8 +80,8 @@ def _read_jobs(data_folder: str, names: List[str]) -> Dict[str, Inputs]:
 
 
 def _list_inputs(path: str) -> List[str]:
-    inputs = load_metadata(path).get("inputs")
-    if not isinstance(inputs, dict):
+    inputs = ModelSpec.load(path).inputs
+    if not inputs:
         raise MeasurementFailed(
             f"{path}: inputs should name the files that the model reads"
         )
@@ -125,6 +126,6 @@ def _write(
     file.change(proposed)
     file.save()
     folder = os.path.dirname(path)
-    version = str(load_metadata(path).get("version"))
+    version = ModelSpec.load(path).version
     save_record(folder, measurement, image or "the server on this machine", version)
     click.echo(f"Wrote {path} and {os.path.join(folder, FILENAME)}.")

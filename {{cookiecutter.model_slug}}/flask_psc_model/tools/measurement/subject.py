@@ -4,8 +4,7 @@ from contextlib import contextmanager
 from typing import Callable, ContextManager, Dict, Iterator, NamedTuple, Optional
 
 from ...client import Client, Response
-from ...model.metadata import Metadata, load_metadata
-from ...model.spec import Limits
+from ...model.spec import Limits, ModelSpec
 from ...testing.live_server import LiveServer, ServerNotStarted
 from .. import to_line
 from ..containers.container import Container, ServerUnreachable
@@ -124,12 +123,10 @@ def make_open_limits(repository: str) -> Limits:
         OSError: there is no `model.yaml`.
         ValueError: a value in it is wrong.
     """
-    resources = load_metadata(repository).get("resources") or {}
-    kept = {key: resources[key] for key in ("cpu", "gpu") if key in resources}
-    limits = Limits(Metadata({"resources": kept}))
-    limits.status_timeout = START_SECONDS
-    limits.run_timeout = RESPONSE_SECONDS
-    return limits
+    limits = ModelSpec.load(repository).limits
+    return limits._replace(
+        memory=None, status_timeout=START_SECONDS, run_timeout=RESPONSE_SECONDS
+    )
 
 
 def _describe_silence(problem: str, log: str) -> MeasurementFailed:
