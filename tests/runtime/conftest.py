@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from .job_folders import JobFolders
-from .project import RUNNING
+from .project import MARKS, RUNNING
 from .template import TEMPLATE
 
 # compiled files in the template would be copied into every generated repository
@@ -18,10 +18,11 @@ sys.path.insert(0, TEMPLATE)
 # a shell has what it starts in the background ignore this one, and the commands with it
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile(
-    "runtime", derandomize=True, deadline=None, database=None, max_examples=100
-)
-settings.load_profile("runtime")
+# the same examples in every run; `--hypothesis-profile=thorough` makes more of them
+SAME = {"derandomize": True, "deadline": None, "database": None}
+settings.register_profile("quick", max_examples=50, **SAME)
+settings.register_profile("thorough", max_examples=400, **SAME)
+settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +37,12 @@ def _clean_environment(monkeypatch):
 def job(tmp_path):
     """Return the folders of one job, with a blank `input.txt`."""
     return JobFolders(tmp_path / "job")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Note whether the test may start a server: without the mark it runs everywhere."""
+    MARKS[:] = item.iter_markers("server")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -1,6 +1,7 @@
 """The front door: `python -m flask_psc_model`."""
 
 import os
+import re
 from importlib import import_module
 
 import click
@@ -40,10 +41,16 @@ def test_it_lists_every_command_with_one_line(args):
         assert line.endswith(".") and not line.endswith("..."), line
 
 
-def test_it_knows_the_commands_of_the_readme():
-    checks = {"check_container", "checklist", "measure"}
-    runs = {"kubernetes", "run_job", "run_many"}
-    assert checks | runs <= set(COMMANDS)
+def test_its_commands_are_those_of_the_documents_and_the_dockerfile():
+    named = set()
+    for folder, _, names in os.walk(TEMPLATE):
+        for name in names:
+            if name == "Dockerfile" or name.endswith(".md"):
+                with open(os.path.join(folder, name), encoding="utf-8") as file:
+                    named.update(
+                        re.findall(r"\bflask_psc_model\.cli\.(\w+)", file.read())
+                    )
+    assert named == set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
