@@ -16,6 +16,8 @@ from repository import Repository
 if TYPE_CHECKING:
     from conftest import Bake
 
+pytestmark = [pytest.mark.network, pytest.mark.slow]
+
 #: The Pythons on which each framework is tried: all kinds of versions, each Python once.
 PYTHONS = [
     ("pytorch", "3.11"),
@@ -53,7 +55,7 @@ network.save(str(WEIGHTS))
 def _mark(framework: str, python: str) -> Any:
     marks = [pytest.mark.xdist_group(f"{framework}-{python}")]
     if not find_interpreter(python):
-        marks.append(pytest.mark.skip(reason=f"left out: there is no Python {python} on this machine"))
+        marks.append(pytest.mark.skip(reason=f"there is no Python {python} on this machine"))
     return pytest.param((framework, python), marks=marks, id=f"{framework}-{python}")
 
 

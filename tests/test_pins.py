@@ -49,6 +49,7 @@ def test_an_image_that_has_the_framework_keeps_what_the_framework_brought(packag
     assert {"flask", "gunicorn", "pyyaml"} <= {pin.split("==")[0] for pin in rest}
 
 
+@pytest.mark.network
 @each_set
 def test_the_pins_go_together_and_miss_nothing(packages: PackageSet, tmp_path: Path) -> None:
     pinned = read_pins(packages.pins)
@@ -82,6 +83,7 @@ def test_the_tools_change_no_pin(packages: PackageSet) -> None:
     assert "jsonschema" in tools
 
 
+@pytest.mark.network
 @pytest.mark.parametrize(
     "packages",
     [packages for packages in SETS if not packages.inside and packages.stack.accelerator == "cuda"],

@@ -17,7 +17,7 @@ import pytest
 from engine import docker
 from repository import Repository
 
-pytestmark = pytest.mark.xdist_group("containers")
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("containers")]
 
 
 @pytest.fixture
