@@ -34,17 +34,17 @@ SLOW := docker or slow
 
 PYTEST := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
 
-check: lint ## check the style, the types and all that runs without a server: two minutes
+check: lint ## check the style and the types, and run the quick tests (two minutes)
 	$(PYTEST) -m '$(QUICK)' $(PYTEST_ARGS)
 	$(PYTEST) -m '$(QUICK)' $(PYTEST_ARGS) tests/runtime
 
-test: check ## and test the server on every Python, and the real commands: ten minutes
+test: check ## make check, then the servers and the real commands, on every Python that is found (ten minutes)
 	$(PYTEST) -m '$(NORMAL)' $(PYTEST_ARGS)
 
-test-slow: $(VENV)/.installed-dev ## test the rest: frameworks, containers, Ray, long runs
+test-slow: $(VENV)/.installed-dev ## run the other tests: frameworks, containers, Ray, long runs
 	$(PYTEST) -m '$(SLOW) or hypothesis' --hypothesis-profile=thorough $(PYTEST_ARGS)
 
-coverage: $(VENV)/.installed-dev ## list the lines that the tests of `make check` do not reach
+coverage: $(VENV)/.installed-dev ## list the lines that the quick tests do not reach
 	$(BIN)/coverage run -m pytest -q -m '$(QUICK)'
 	$(BIN)/coverage run --append -m pytest -q -m '$(QUICK)' tests/runtime
 	$(BIN)/coverage report

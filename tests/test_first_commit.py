@@ -66,7 +66,9 @@ def test_the_pipeline_is_valid(bake: Bake, answers: dict[str, str], tmp_path: Pa
     repository = bake(ci="gitlab", **answers)
     check_schema(repository, ".gitlab-ci.yml", "gitlab-ci")
     check_schema(repository, "renovate.json", "renovate")
-    for name, job in jobs(repository, ".gitlab-ci.yml").items():
+    found = jobs(repository, ".gitlab-ci.yml")
+    assert "lint" in found
+    for name, job in found.items():
         script = tmp_path / f"{name}.sh"
         script.write_text("\n".join(["#!/bin/sh", *job.get("before_script", []), *job["script"]]), encoding="utf-8")
         repository.run(TOOLS / "shellcheck", script)

@@ -102,6 +102,7 @@ def test_it_passes_its_own_tests(repository: Repository, environment: Environmen
 def test_every_package_that_is_installed_is_pinned(repository: Repository, environment: Environment) -> None:
     output = repository.run("python", "-m", "pip", "freeze", environment=environment)
     installed = {line.replace("+cpu", "").replace("_", "-").lower() for line in output.splitlines() if "==" in line}
+    assert "flask" in {pin.split("==")[0] for pin in installed}
     assert installed <= pins(repository)
     repository.run("python", "-m", "pip", "check", environment=environment)
 

@@ -87,9 +87,13 @@ def test_the_runtime_works_for_long_on(environment: Environment, tmp_path_factor
 def run_tests(environment: Environment, tmp_path_factory: pytest.TempPathFactory, marks: str, *options: str) -> None:
     """Run the runtime's tests that have some marks, and show what they print."""
     folder = tmp_path_factory.mktemp("tests") / "tests"
-    command: list[str | Path] = [environment.python, "-m", "pytest", "-ra", "--tb=short", f"--basetemp={folder}", "-m", marks]
+    command: list[str | Path] = [environment.python, "-m", "pytest", "-m", marks, "-ra", "--tb=short"]
     try:
-        output = run([*command, *options, "tests/runtime"], ROOT, environment.variables(PYTEST_ADDOPTS=""))
+        output = run(
+            [*command, *options, f"--basetemp={folder}", "tests/runtime"],
+            ROOT,
+            environment.variables(PYTEST_ADDOPTS=""),
+        )
     except CommandFailed as error:
         pytest.fail(str(error), pytrace=False)
     print(output)
