@@ -108,6 +108,8 @@ def test_the_local_server_is_measured_and_the_values_are_written(tmp_path):
 
 
 def test_nothing_is_written_without_the_option(tmp_path, monkeypatch):
+    # the handlers of signals would outlive the test
+    monkeypatch.setattr("signal.signal", lambda *_: None)
     project = make(tmp_path, {"one": "a"})
     monkeypatch.chdir(project)
     monkeypatch.setattr(
