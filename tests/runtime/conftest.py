@@ -49,6 +49,11 @@ def pytest_runtest_setup(item):
 def pytest_runtest_makereport():
     """Show the logs of the servers that run, where a test has failed."""
     report = (yield).get_result()
+    # pytest-xdist cannot send a lone surrogate, which some tests have in the log
+    report.sections = [
+        (title, text.encode("utf-8", "backslashreplace").decode())
+        for title, text in report.sections
+    ]
     if report.failed:
         for server in RUNNING:
             report.sections.append(("a server's log", server.read_log()[-20000:]))
