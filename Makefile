@@ -1,5 +1,5 @@
 # What a developer of the template runs; `make help` lists it. Any Python from 3.10 on will do:
-#   make test PYTHON=python3.12
+#   make check PYTHON=python3.12
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -18,17 +18,36 @@ export MYPY_CACHE_DIR := $(CURDIR)/.mypy_cache
 export RUFF_CACHE_DIR := $(CURDIR)/.ruff_cache
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock golden bench wheel picture screenshot clean
+.PHONY: help demo check test test-slow coverage lint lock golden bench wheel picture screenshot clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
-		printf '%-14s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
+		printf '%-16s %s\n' "$$name" "$$text"; done
 
 demo: $(VENV)/.installed ## generate a repository, run its server and a job on it, and clean up
 	@$(BIN)/python scripts/demo.py
 
-test: lint ## check and test everything, on every Python that is found
-	$(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
+# Every test is in exactly one of these three; tests/README.md describes the marks.
+QUICK := not (command or server or network or docker or slow)
+NORMAL := (command or server or network) and not (docker or slow)
+SLOW := docker or slow
+
+PYTEST := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
+
+check: lint ## check the style and the types, and run the quick tests (two minutes)
+	$(PYTEST) -m '$(QUICK)' $(PYTEST_ARGS)
+	$(PYTEST) -m '$(QUICK)' $(PYTEST_ARGS) tests/runtime
+
+test: check ## make check, then the servers and the real commands, on every Python that is found (ten minutes)
+	$(PYTEST) -m '$(NORMAL)' $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.installed-dev ## run the other tests: frameworks, containers, Ray, long runs
+	$(PYTEST) -m '$(SLOW) or hypothesis' --hypothesis-profile=thorough $(PYTEST_ARGS)
+
+coverage: $(VENV)/.installed-dev ## list the lines that the quick tests do not reach
+	$(BIN)/coverage run -m pytest -q -m '$(QUICK)'
+	$(BIN)/coverage run --append -m pytest -q -m '$(QUICK)' tests/runtime
+	$(BIN)/coverage report
 
 lint: $(VENV)/.installed-dev ## check the style and the types
 	$(BIN)/ruff check --quiet .
@@ -58,7 +77,7 @@ screenshot: $(VENV)/.installed-dev ## renew the picture of the page that README.
 	@PYTHONPATH=. $(BIN)/python scripts/screenshot.py
 
 clean: ## remove the virtual environment and all caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .bench dist
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .bench .coverage dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define CHECK_PYTHON

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import sys
@@ -41,13 +42,14 @@ def main() -> None:
     for path in GOLDEN.iterdir():
         if path.stem not in TREES:
             path.unlink()
-    for name, answers in TREES.items():
-        path = golden_path(name)
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
-        with TemporaryDirectory() as folder:
-            after = describe(render(Path(folder), answers))
-        path.write_text(after, encoding="utf-8")
-        console.say(f"{path.relative_to(ROOT)}: {'unchanged' if before == after else 'renewed'}")
+    with TemporaryDirectory() as folder:
+        defaults = render(Path(folder) / "defaults", {})
+        for name, answers in TREES.items():
+            path = golden_path(name)
+            before = path.read_text(encoding="utf-8") if path.exists() else ""
+            after = describe(render(Path(folder) / name, answers) if answers else defaults, defaults)
+            path.write_text(after, encoding="utf-8")
+            console.say(f"{path.relative_to(ROOT)}: {'unchanged' if before == after else 'renewed'}")
 
 
 def golden_path(name: str) -> Path:
@@ -68,12 +70,13 @@ def render(folder: Path, answers: dict[str, str]) -> Path:
     return repository
 
 
-def describe(folder: Path) -> str:
-    """Write a tree as one text.
+def describe(folder: Path, defaults: Path) -> str:
+    """Return a tree as one text.
 
-    A file that is as it stands in the template is named only, and so are pins.
+    A file that is as it stands in the template is named only, and so are pins. A document is shown as what differs
+    from that of the default answers.
     """
-    return "\n".join(_describe_file(folder, name) for name in _files(folder))
+    return "\n".join(_describe_file(folder, name, defaults) for name in _files(folder))
 
 
 def names(text: str) -> list[str]:
@@ -87,16 +90,31 @@ def _files(folder: Path) -> Iterator[str]:
             yield path.relative_to(folder).as_posix()
 
 
-def _describe_file(folder: Path, name: str) -> str:
+def _describe_file(folder: Path, name: str, defaults: Path) -> str:
     path, source = folder / name, TEMPLATE / name
     mode = " (executable)" if os.access(path, os.X_OK) else ""
     content = path.read_bytes()
     if source.exists() and source.read_bytes() == content:
         return f"=== {name}{mode}: as in the template"
     text = content.decode()
+    base = defaults / name
+    if name.endswith(".md") and folder != defaults and base.exists():
+        return f"=== {name}{mode}: differs from the defaults'\n{_compare(base.read_text(encoding='utf-8'), text)}"
     for pins in (*PINS.glob("*-3.*.txt"), *PINS.glob("dev/*.txt")):
         text = text.replace(pins.read_text(encoding="utf-8"), f"[{pins.relative_to(ROOT)}]\n")
     return f"=== {name}{mode}\n{text}"
+
+
+def _compare(one: str, other: str) -> str:
+    """Return the lines that differ, below the heading of their section."""
+    before, after = one.splitlines(keepends=True), other.splitlines(keepends=True)
+    parts = []
+    for kind, start, end, other_start, other_end in difflib.SequenceMatcher(None, before, after, False).get_opcodes():
+        if kind != "equal":
+            headings = [line for line in before[:start] if re.match("##+ ", line)]
+            parts += [f"@@ {headings[-1]}" if headings else "@@\n"]
+            parts += [f"-{line}" for line in before[start:end]] + [f"+{line}" for line in after[other_start:other_end]]
+    return "".join(parts)
 
 
 if __name__ == "__main__":

@@ -115,7 +115,8 @@ def ask(server: Server, route: str, *, post: object = None) -> dict[str, object]
         with urlopen(Request(server.url + route, body), timeout=60) as response:
             answer = response.read()
     except HTTPError as error:
-        answer = error.read()
+        with error:
+            answer = error.read()
     except OSError:
         return {}
     content: dict[str, object] = json.loads(answer)

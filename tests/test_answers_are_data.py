@@ -98,7 +98,7 @@ STACKS = st.sampled_from(
     ]
 )
 
-several = settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+several = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
 def given_texts(test: Any) -> Any:
@@ -252,6 +252,7 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+@pytest.mark.command
 @pytest.mark.parametrize("text", [*TEXTS.values(), *LINES.values()], ids=[*TEXTS, *LINES])
 def test_the_real_command_with_its_hooks_gives_the_same(tmp_path: Path, text: str) -> None:
     answers = {key: text for key in FREE if text in TEXTS.values() or key != "model_name"}
@@ -263,6 +264,7 @@ def test_the_real_command_with_its_hooks_gives_the_same(tmp_path: Path, text: st
     assert {name: (folder / name).read_bytes() for name in Repository(folder).files()} == render_typed(**answers)
 
 
+@pytest.mark.command
 @pytest.mark.parametrize("name", ["quotes", "shell", "emoji", "right to left", "markdown", "Jinja comes close"])
 def test_what_is_typed_at_the_questions_gives_the_same(tmp_path: Path, name: str) -> None:
     text = TEXTS[name]
@@ -286,6 +288,7 @@ CANARIES = {
 }
 
 
+@pytest.mark.command
 @pytest.mark.parametrize("text", CANARIES.values(), ids=CANARIES)
 def test_no_answer_is_run_as_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.chdir(tmp_path)
@@ -308,6 +311,7 @@ JINJA = (
 )
 
 
+@pytest.mark.command
 @pytest.mark.parametrize("key", FREE)
 def test_jinja_that_is_typed_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.chdir(tmp_path)
@@ -319,6 +323,7 @@ def test_jinja_that_is_typed_is_refused_and_not_run(tmp_path: Path, monkeypatch:
     assert list((tmp_path / "output").iterdir()) == []
 
 
+@pytest.mark.command
 @pytest.mark.parametrize("key", FREE)
 def test_jinja_in_an_edited_replay_is_refused_and_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str

@@ -18,7 +18,10 @@ TINY = ROOT / "tests" / "runtime" / "tiny"
 VERSION = "3.12"
 
 
-@pytest.mark.skipif(not find_interpreter(VERSION), reason=f"skipped: there is no Python {VERSION} on this machine")
+pytestmark = [pytest.mark.network, pytest.mark.server]
+
+
+@pytest.mark.skipif(not find_interpreter(VERSION), reason=f"there is no Python {VERSION} on this machine")
 def test_check_container_needs_two_packages(defaults: Repository, tmp_path: Path) -> None:
     workflow = (ROOT / "{{cookiecutter.model_slug}}" / ".github" / "workflows").glob("*ci.yml*")
     assert "pip install click pyyaml\n" in next(workflow).read_text(encoding="utf-8")
@@ -26,7 +29,7 @@ def test_check_container_needs_two_packages(defaults: Repository, tmp_path: Path
     install_fast(environment, VERSION, "click", "pyyaml")
     with Server(TINY, environment.variables(), sys.executable, "server.py") as server:
         server.wait_until_ready()
-        options = ["--url", server.url, "--metadata", TINY]
+        options = ["--url", server.url, "--metadata", str(TINY)]
         result = subprocess.run(
             [environment.python, "-m", "flask_psc_model.cli.check_container", *options],
             cwd=defaults.path,

@@ -212,9 +212,8 @@ def test_every_point_can_be_open(ready: Repository, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("framework", QUESTIONS["framework"])
 def test_the_example_of_every_framework_is_known_by_its_mark(bake: Bake, framework: str) -> None:
-    repository = bake(framework=framework)
-    for name in ("model_lib/colors.py", "model_lib/model.py"):
-        assert "CSS_COLORS" in repository.read(name)
+    _, problems = run_checklist(bake(framework=framework))
+    assert [problem.split(":")[0] for problem in problems[POINTS[2]]] == ["model_lib/colors.py", "model_lib/model.py"]
 
 
 def test_an_editor_finds_the_schema_by_the_first_line(defaults: Repository) -> None:

@@ -30,10 +30,7 @@ OWN_IMAGE = "registry.example.com/team/image:1"
 CHOICES = {key: choices for key, choices in QUESTIONS.items() if isinstance(choices, list) and not key.startswith("_")}
 STACKS = [Stack(*values) for values in itertools.product(*(CHOICES[field] for field in Stack._fields))]
 #: What is chosen beside the stack.
-OTHER_CHOICES = [
-    dict(zip(CHOICES.keys() - set(Stack._fields), values, strict=True))
-    for values in itertools.product(*(CHOICES[key] for key in CHOICES.keys() - set(Stack._fields)))
-]
+OTHER_CHOICES = {key: choices for key, choices in CHOICES.items() if key not in Stack._fields}
 
 #: By what a framework is known in a file.
 TRACES = {
@@ -99,13 +96,41 @@ def images_of(stack: Stack) -> Iterator[str]:
     yield OWN_IMAGE
 
 
-def combine() -> Iterator[dict[str, str]]:
-    """Yield every set of answers that should be accepted."""
-    for stack in filter(Stack.has_packages, STACKS):
-        if image := stack.recommended_image():
-            yield from ({**stack._asdict(), **others, "base_image": image} for others in OTHER_CHOICES)
-        for image in dict.fromkeys(images_of(stack)):
-            yield {**stack._asdict(), **OTHER_CHOICES[0], "base_image": image}
+def combine() -> list[dict[str, str]]:
+    """Return every stack with every image that should be accepted; with them, the other choices in pairs."""
+    stacks = filter(Stack.has_packages, STACKS)
+    rows = [{**stack._asdict(), "base_image": image} for stack in stacks for image in dict.fromkeys(images_of(stack))]
+    return list(pair_up(rows, OTHER_CHOICES))
+
+
+def pair_up(rows: list[dict[str, str]], others: dict[str, list[str]]) -> Iterator[dict[str, str]]:
+    """Yield each row with a choice of every other question, until each choice has met each other answer.
+
+    A choice meets every choice of the other questions, and every answer of the rows but their images.
+    """
+    missing = list_pairs(rows, others)
+    for is_first in itertools.chain([True], itertools.repeat(False)):
+        for row in rows:
+            answers = dict(row)
+            for key, choices in others.items():
+                # the choice that can still meet most: answers of this row, and choices that are not made yet
+                usable = [pair for pair in missing if all(answers.get(name, choice) == choice for name, choice in pair)]
+                answers[key] = max(choices, key=lambda choice: sum((key, choice) in pair for pair in usable))
+            met = {pair for pair in missing if pair <= answers.items()}
+            missing -= met
+            if is_first or met:
+                yield answers
+        if not missing:
+            return
+
+
+def list_pairs(rows: list[dict[str, str]], others: dict[str, list[str]]) -> set[frozenset[tuple[str, str]]]:
+    """Return the pairs of answers that have to meet."""
+    chosen = [[(key, choice) for choice in choices] for key, choices in others.items()]
+    given = {item for row in rows for item in row.items() if item[0] != "base_image"}
+    pairs = [pair for one, other in itertools.combinations(chosen, 2) for pair in itertools.product(one, other)]
+    pairs += [pair for each in chosen for pair in itertools.product(each, given)]
+    return set(map(frozenset, pairs))
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +170,23 @@ def write(path: Path, content: bytes) -> Path:
 def run_tool(name: str, *arguments: str | Path, folder: Path | None = None) -> None:
     """Run a tool of this environment; raise an error with its output when it finds something."""
     run([Path(sys.executable).with_name(name), *arguments], folder=folder)
+
+
+def test_every_choice_meets_every_answer_of_every_other_question() -> None:
+    combinations = combine()
+    stacks = [stack._asdict() for stack in STACKS]
+    wanted = list_pairs(stacks, OTHER_CHOICES)
+    assert [pair for pair in wanted if not any(pair <= answers.items() for answers in combinations)] == []
+    assert {Stack(*(answers[key] for key in Stack._fields)) for answers in combinations} == set(STACKS)
+
+
+def test_choices_are_paired_with_few_more_rows() -> None:
+    others = {"size": ["s", "m", "l"], "color": ["red", "green", "blue"], "shape": ["cube", "ball"]}
+    paired = list(pair_up([{"name": "a"}, {"name": "b"}], others))
+    met = {frozenset(pair) for answers in paired for pair in itertools.combinations(answers.items(), 2)}
+    assert list_pairs([{"name": "a"}, {"name": "b"}], others) <= met
+    # nine pairs of a size and a color need nine rows; all that there is would be 36
+    assert 9 <= len(paired) <= 12
 
 
 def test_plain_python_is_accepted_on_every_version_and_accelerator() -> None:
@@ -293,6 +335,7 @@ def test_no_other_framework_is_mentioned(rendered: list[Rendered]) -> None:
 
 
 def test_the_python_is_clean_and_formatted(python_repositories: Path) -> None:
+    assert list(python_repositories.glob("*/model_lib/model.py"))
     run_tool("ruff", "check", "--no-cache", python_repositories)
     run_tool("ruff", "format", "--check", "--no-cache", python_repositories)
 

@@ -14,18 +14,8 @@ from tidiness import find_faults
 if TYPE_CHECKING:
     from conftest import Bake
 
-QUICK_TOUR = [
-    "asset_bundle/0.1.0/samples/input.json",
-    "asset_bundle/0.1.0/samples/output.json",
-    "flask_psc_model/__init__.py",
-    "model_lib/model.py",
-    "tests/data/examples/six-digits/input.txt",
-    "tests/data/examples/six-digits/results.json",
-    "tests/data/validation-error/empty/input.txt",
-    "tests/data/validation-error/empty/message.txt",
-    "tests/test_app.py",
-    "tests/test_model.py",
-]
+#: A path in a document: of a folder, or of a file in one; `text/plain` is none.
+PATH = re.compile(r"`((?:[\w.-]+/)+(?:\*|[\w.-]+\.(?:in|json|md|py|sh|txt|toml|ya?ml))?)`")
 
 #: Longer than what `class_name` keeps, so that the generated lines are as long as they get.
 LONG_NAME = "A " + "Very " * 12 + "Long Name"
@@ -41,9 +31,10 @@ every_repository = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.parametrize("name", QUICK_TOUR)
-def test_a_file_of_the_quick_tour_is_there(defaults: Repository, name: str) -> None:
-    assert (defaults.path / name).is_file()
+def test_every_path_in_the_readme_is_there(defaults: Repository) -> None:
+    paths = {path.rstrip("/*") for path in PATH.findall(defaults.read("README.md"))}
+    assert {"model_lib/model.py", "tests/data/examples"} <= paths
+    assert [path for path in sorted(paths) if not (defaults.path / path).exists()] == []
 
 
 @pytest.mark.parametrize("folder", ["examples", "validation-error"])
@@ -60,6 +51,7 @@ def test_the_runtime_is_rendered_byte_for_byte(defaults: Repository) -> None:
     rendered = Repository(defaults.path / "flask_psc_model")
     source = Repository(TEMPLATE / "flask_psc_model")
     names = [name for name in source.files() if name.endswith(RUNTIME_SUFFIXES)]
+    assert "__init__.py" in names
     assert list(rendered.files()) == names
     for name in names:
         content = (source.path / name).read_bytes()

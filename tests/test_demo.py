@@ -34,6 +34,8 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.network
+@pytest.mark.server
 def test_make_demo_works_from_nothing(copy: Path, temporary: Path) -> None:
     command = ["make", "demo", f"PYTHON={sys.executable}"]
     result = subprocess.run(command, cwd=copy, capture_output=True, encoding="utf-8", check=False)
@@ -56,6 +58,8 @@ def test_make_demo_works_from_nothing(copy: Path, temporary: Path) -> None:
     assert_nothing_is_left(temporary)
 
 
+@pytest.mark.network
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("step", "number"), [("[2/6]", signal.SIGINT), ("[4/6]", signal.SIGINT), ("[5/6]", signal.SIGTERM)]
 )
@@ -72,6 +76,8 @@ def test_an_interrupted_demo_cleans_up(temporary: Path, step: str, number: signa
     assert_nothing_is_left(temporary)
 
 
+@pytest.mark.network
+@pytest.mark.server
 def test_a_failed_demo_shows_the_servers_log(copy: Path, temporary: Path) -> None:
     model = copy / TEMPLATE.name / "model_lib" / "colors.py"
     model.write_text(model.read_text(encoding="utf-8") + "\nraise RuntimeError('out of paint')\n", encoding="utf-8")
@@ -84,6 +90,7 @@ def test_a_failed_demo_shows_the_servers_log(copy: Path, temporary: Path) -> Non
     assert_nothing_is_left(temporary)
 
 
+@pytest.mark.command
 def test_an_old_python_is_refused_with_a_clear_message(copy: Path, tmp_path: Path, temporary: Path) -> None:
     python = tmp_path / "python3"
     python.write_text('#!/bin/sh\n[ "$1" = -V ] && echo Python 3.9.2 && exit\nexit 1\n', encoding="utf-8")

@@ -48,6 +48,7 @@ def test_an_image_with_another_python_stops_the_build(bake: Bake, tmp_path: Path
 
 
 def test_an_official_python_image_needs_no_check(defaults: Repository) -> None:
+    assert commands(defaults)
     assert [command for command in commands(defaults) if "python -c" in command] == []
 
 

@@ -12,6 +12,8 @@ import pytest
 from commands import run
 from repository import ROOT, TEMPLATE, Repository, cookiecutter
 
+pytestmark = pytest.mark.command
+
 NAME = "leaf-finder"
 ADD = ("--no-input", "--overwrite-if-exists", "--skip-if-file-exists", f"model_slug={NAME}")
 

@@ -67,7 +67,9 @@ def test_the_pipeline_is_valid(bake: Bake, answers: dict[str, str], tmp_path: Pa
     repository = bake(ci="gitlab", **answers)
     check_schema(repository, ".gitlab-ci.yml", "gitlab-ci")
     check_schema(repository, "renovate.json", "renovate")
-    for name, job in jobs(repository, ".gitlab-ci.yml").items():
+    found = jobs(repository, ".gitlab-ci.yml")
+    assert "lint" in found
+    for name, job in found.items():
         script = tmp_path / f"{name}.sh"
         script.write_text("\n".join(["#!/bin/sh", *job.get("before_script", []), *job["script"]]), encoding="utf-8")
         repository.run(TOOLS / "shellcheck", script)
@@ -138,6 +140,7 @@ def mirrors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"PRE_COMMIT_HOME": str(folder / "home"), **make_mirrors(folder)}
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("pre-commit")
 @pytest.mark.parametrize("answers", [{}, {"runtime": "package", "ci": "github", "framework": "keras"}])
 def test_every_hook_passes_on_the_first_commit(bake: Bake, answers: dict[str, str], mirrors: dict[str, str]) -> None:
@@ -151,12 +154,14 @@ def test_every_hook_passes_on_the_first_commit(bake: Bake, answers: dict[str, st
         run_hooks(repository, mirrors)
 
 
+@pytest.mark.command
 def test_git_is_left_alone_by_default(tmp_path: Path) -> None:
     result = generate(tmp_path)
     assert not (tmp_path / "output" / NAME / ".git").exists()
     assert "Git:" not in result.stdout
 
 
+@pytest.mark.command
 def test_a_first_commit_holds_every_file(tmp_path: Path) -> None:
     result = generate(tmp_path, "git=yes", "ci=github")
     repository = Repository(tmp_path / "output" / NAME)
@@ -168,6 +173,7 @@ def test_a_first_commit_holds_every_file(tmp_path: Path) -> None:
     assert "100755" in repository.run("git", "ls-files", "--stage", "entrypoint.sh")
 
 
+@pytest.mark.command
 def test_a_folder_that_is_not_new_is_not_committed(tmp_path: Path) -> None:
     existing = tmp_path / "output" / NAME
     existing.mkdir(parents=True)
@@ -177,6 +183,7 @@ def test_a_folder_that_is_not_new_is_not_committed(tmp_path: Path) -> None:
     assert not (existing / ".git").exists()
 
 
+@pytest.mark.command
 def test_a_repository_around_the_folder_is_not_nested_into(tmp_path: Path) -> None:
     (tmp_path / "output").mkdir()
     run(["git", "init", "--quiet", tmp_path / "output"])
@@ -185,18 +192,21 @@ def test_a_repository_around_the_folder_is_not_nested_into(tmp_path: Path) -> No
     assert not (tmp_path / "output" / NAME / ".git").exists()
 
 
+@pytest.mark.command
 def test_without_an_identity_the_repository_is_there_without_a_commit(tmp_path: Path) -> None:
     result = generate(tmp_path, "git=yes", identity="")
     assert "git does not know who you are. Set git config --global" in result.stdout
     assert not (tmp_path / "output" / NAME / ".git").exists()
 
 
+@pytest.mark.command
 def test_without_git_the_repository_is_there_without_a_commit(tmp_path: Path) -> None:
     result = generate(tmp_path, "git=yes", PATH=str(tmp_path / "empty"))
     assert "git is not installed. Later: git init" in result.stdout
     assert (tmp_path / "output" / NAME / "app.py").exists()
 
 
+@pytest.mark.command
 def test_a_commit_that_git_refuses_is_told(tmp_path: Path) -> None:
     refusing = tmp_path / "hooks" / "pre-commit"
     refusing.parent.mkdir()
@@ -207,6 +217,7 @@ def test_a_commit_that_git_refuses_is_told(tmp_path: Path) -> None:
     assert "Git: git commit failed; make the first commit yourself:\nnot today" in result.stdout
 
 
+@pytest.mark.command
 def test_under_cruft_the_commit_is_left_to_the_user(template: Path, tmp_path: Path) -> None:
     commit_all(template)
     options = ["--no-input", "--extra-context", '{"git": "yes"}', "--default-config"]

@@ -16,6 +16,8 @@ from repository import Repository
 if TYPE_CHECKING:
     from conftest import Bake
 
+pytestmark = [pytest.mark.network, pytest.mark.slow]
+
 #: The Pythons on which each framework is tried: all kinds of versions, each Python once.
 PYTHONS = [
     ("pytorch", "3.11"),
@@ -53,7 +55,7 @@ network.save(str(WEIGHTS))
 def _mark(framework: str, python: str) -> Any:
     marks = [pytest.mark.xdist_group(f"{framework}-{python}")]
     if not find_interpreter(python):
-        marks.append(pytest.mark.skip(reason=f"left out: there is no Python {python} on this machine"))
+        marks.append(pytest.mark.skip(reason=f"there is no Python {python} on this machine"))
     return pytest.param((framework, python), marks=marks, id=f"{framework}-{python}")
 
 
@@ -100,6 +102,7 @@ def test_it_passes_its_own_tests(repository: Repository, environment: Environmen
 def test_every_package_that_is_installed_is_pinned(repository: Repository, environment: Environment) -> None:
     output = repository.run("python", "-m", "pip", "freeze", environment=environment)
     installed = {line.replace("+cpu", "").replace("_", "-").lower() for line in output.splitlines() if "==" in line}
+    assert "flask" in {pin.split("==")[0] for pin in installed}
     assert installed <= pins(repository)
     repository.run("python", "-m", "pip", "check", environment=environment)
 

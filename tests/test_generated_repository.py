@@ -20,6 +20,8 @@ from server import Server
 if TYPE_CHECKING:
     from conftest import Bake
 
+pytestmark = pytest.mark.network
+
 OTHER_ANSWERS = {
     "model_name": 'Größe & "Maß" 2',
     "model_slug": "my.own_model-2",
@@ -33,6 +35,7 @@ each_answers = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.server
 @each_answers
 def test_it_passes_its_own_tests(bake: Bake, version: str, environment: Environment, answers: dict[str, str]) -> None:
     repository = bake(python_version=version, **answers)
@@ -40,6 +43,7 @@ def test_it_passes_its_own_tests(bake: Bake, version: str, environment: Environm
     assert "\nOK\n" in output
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("command", ["python app.py", "flask run", "./entrypoint.sh"])
 def test_its_servers_do_a_job_and_shut_down(
     bake: Bake, version: str, environment: Environment, command: str, tmp_path: Path
@@ -68,6 +72,7 @@ def test_its_model_runs_without_a_server(bake: Bake, version: str, environment: 
     assert first_name(output_path) == "orange"
 
 
+@pytest.mark.server
 @each_answers
 def test_it_passes_its_own_tests_under_pytest(
     bake: Bake, version: str, environment_with_pytest: Environment, answers: dict[str, str]
@@ -91,7 +96,7 @@ def test_its_tools_leave_its_pins_as_they_are(bake: Bake, version: str, environm
 OLDEST = "3.6"
 
 
-@pytest.mark.skipif(not find_interpreter(OLDEST), reason=f"left out: there is no Python {OLDEST} on this machine")
+@pytest.mark.skipif(not find_interpreter(OLDEST), reason=f"there is no Python {OLDEST} on this machine")
 def test_the_types_of_its_runtime_are_right_for_the_oldest_python(bake: Bake, tmp_path: Path) -> None:
     repository = bake(python_version=OLDEST)
     environment = make_environment(tmp_path / "environment", repository, OLDEST)

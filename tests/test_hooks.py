@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from repository import TEMPLATE, cookiecutter
 
+pytestmark = pytest.mark.command
+
 ANSWER = "{{ cookiecutter.model_slug }}"
 BREAKS = {
     "YAML": ("model.yaml", f"{ANSWER}: [", "model.yaml: "),

@@ -30,7 +30,8 @@ ROW = """
 """
 
 
-@pytest.mark.skipif(not find_interpreter("3.12"), reason="left out: there is no Python 3.12 on this machine")
+@pytest.mark.network
+@pytest.mark.skipif(not find_interpreter("3.12"), reason="there is no Python 3.12 on this machine")
 def test_a_framework_is_added_by_following_the_list(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +82,7 @@ def test_what_the_page_names_is_there() -> None:
     assert [name for name in named - others if not any(folder.joinpath(name).exists() for folder in FOLDERS)] == []
 
 
+@pytest.mark.command
 def test_the_picture_shows_the_session_of_today(tmp_path: Path) -> None:
     settings = tmp_path / "settings.json"
     settings.write_text(json.dumps({"replay_dir": str(tmp_path / "replay")}), encoding="utf-8")

@@ -13,6 +13,8 @@ from environment import Environment
 from interpreters import find_interpreter
 from repository import QUESTIONS, cookiecutter
 
+pytestmark = pytest.mark.command
+
 #: Stands in for the engine, which this test does not need: it says what it was asked, and where.
 DOCKER = """#!/bin/sh
 test -f Dockerfile
@@ -33,10 +35,11 @@ def _for_answers(**answers: str) -> Any:
     version = answers.get("python_version", QUESTIONS["python_version"][0])
     marks = [pytest.mark.xdist_group(f"package {version}")]
     if not find_interpreter(version):
-        marks.append(pytest.mark.skip(reason=f"left out: there is no Python {version} on this machine"))
+        marks.append(pytest.mark.skip(reason=f"there is no Python {version} on this machine"))
     return pytest.param(answers, version, marks=marks, id=version)
 
 
+@pytest.mark.network
 @pytest.mark.parametrize(("answers", "version"), [_for_answers(), _for_answers(**OLD)])
 def test_the_three_commands_work_one_after_another(
     answers: dict[str, str], version: str, wheel: Path, tmp_path: Path

@@ -12,6 +12,8 @@ from environment import Environment
 from repository import ROOT, Repository
 from server import Server
 
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
 OPTIONS = ["--checks=all", "--generation-deterministic", "--max-examples=100", "--no-color"]
 
 

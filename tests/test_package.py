@@ -31,7 +31,7 @@ VERSIONS = ["3.6", "3.12"]
 def _for_version(version: str) -> Any:
     marks = [pytest.mark.xdist_group(f"package {version}")]
     if not find_interpreter(version):
-        marks.append(pytest.mark.skip(reason=f"left out: there is no Python {version} on this machine"))
+        marks.append(pytest.mark.skip(reason=f"there is no Python {version} on this machine"))
     return pytest.param(version, marks=marks)
 
 
@@ -51,6 +51,7 @@ def environment(
     return make_environment(folder, repository, version, "--find-links", wheel.parent)
 
 
+@pytest.mark.command
 def test_the_wheel_holds_the_runtime_as_it_stands(wheel: Path) -> None:
     assert wheel.name == f"flask_psc_model-{runtime_version()}-py3-none-any.whl"
     with zipfile.ZipFile(wheel) as archive:
@@ -62,6 +63,8 @@ def test_the_wheel_holds_the_runtime_as_it_stands(wheel: Path) -> None:
     assert "Requires-Python: >=3.6\n" in metadata
 
 
+@pytest.mark.network
+@pytest.mark.server
 def test_it_passes_its_own_tests(bake: Bake, version: str, environment: Environment) -> None:
     repository = bake(python_version=version, runtime="package")
     output = repository.run("python", "-m", "unittest", environment=environment)
@@ -69,6 +72,8 @@ def test_it_passes_its_own_tests(bake: Bake, version: str, environment: Environm
     repository.run("python", "-m", "pip", "check", environment=environment)
 
 
+@pytest.mark.network
+@pytest.mark.server
 def test_its_server_does_a_job_and_shuts_down(
     bake: Bake, version: str, environment: Environment, tmp_path: Path
 ) -> None:
@@ -107,6 +112,7 @@ def test_the_code_is_clean(bake: Bake, tmp_path: Path) -> None:
     repository.run(sys.executable, "-m", "mypy", ".", MYPY_CACHE_DIR=str(tmp_path / "mypy"))
 
 
+@pytest.mark.command
 def test_a_folder_that_would_hide_the_package_is_never_removed(tmp_path: Path) -> None:
     result, existing = generate_into(tmp_path, f"{RUNTIME}/mine.py")
     assert result.returncode == 1
@@ -114,6 +120,7 @@ def test_a_folder_that_would_hide_the_package_is_never_removed(tmp_path: Path) -
     assert list(existing.files()) == [f"{RUNTIME}/mine.py"]
 
 
+@pytest.mark.command
 def test_a_repository_without_the_folder_gets_the_package(tmp_path: Path) -> None:
     result, existing = generate_into(tmp_path, "model_lib/model.py")
     assert result.returncode == 0, result.stderr

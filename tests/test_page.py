@@ -20,7 +20,7 @@ from repository import Repository
 from server import Server
 
 # the browser and both servers are started once
-pytestmark = pytest.mark.xdist_group("page")
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("page")]
 
 IMAGE_MODEL = '''"""Turns an image of red, green and blue into its negative."""
 
@@ -95,7 +95,7 @@ def browser() -> Iterator[Browser]:
         with open_browser() as browser:
             yield browser
     except NoBrowser as error:
-        pytest.skip(f"left out: {error}")
+        pytest.skip(str(error))
 
 
 def serve(repository: Repository) -> Server:

@@ -26,8 +26,10 @@ PYTHON = QUESTIONS["python_version"][0]
 NODES = 2
 
 pytestmark = [
+    pytest.mark.network,
+    pytest.mark.slow,
     pytest.mark.xdist_group("ray"),
-    pytest.mark.skipif(not find_interpreter(PYTHON), reason=f"left out: there is no Python {PYTHON} on this machine"),
+    pytest.mark.skipif(not find_interpreter(PYTHON), reason=f"there is no Python {PYTHON} on this machine"),
 ]
 
 #: Notes when it begins and ends a job. From job 0050 on it waits for the file `go`.

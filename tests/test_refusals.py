@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from repository import ENTER, QUESTIONS, cookiecutter
 
+pytestmark = pytest.mark.command
+
 
 def assert_refused(result: subprocess.CompletedProcess[str], output: Path, *messages: str) -> None:
     """Check that the command ended with its message alone, and left nothing."""

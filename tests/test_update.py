@@ -16,6 +16,8 @@ from repository import ROOT, TEMPLATE, Repository, cookiecutter
 
 from template_extensions.images import runtime_version
 
+pytestmark = pytest.mark.command
+
 NAME = "color-name-predictor"
 MODEL = "model_lib/model.py"
 VERSION = "flask_psc_model/version.py"

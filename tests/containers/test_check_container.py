@@ -75,7 +75,7 @@ RECOMMENDATIONS = {
     "no-shared-memory": "ENV FAULT=no-shared-memory",
 }
 
-pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("engine"), pytest.mark.xdist_group("containers")]
 
 Build = Callable[[str], str]
 

@@ -17,7 +17,7 @@ from repository import Repository
 if TYPE_CHECKING:
     from conftest import Bake
 
-pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("engine"), pytest.mark.xdist_group("containers")]
 
 #: What the platform may do to a container, as options of `docker run`.
 HARDENED = {
@@ -139,7 +139,7 @@ def test_the_labels_say_what_was_answered(odd_image: str) -> None:
 @pytest.mark.parametrize("python", OLD_PYTHONS)
 def test_an_old_python_runs_jobs_and_the_unit_tests(bake: Bake, folder: Path, python: str) -> None:
     if problem := find_problem(OLD_PYTHONS[python]):
-        pytest.skip(f"left out: {problem}")
+        pytest.skip(problem)
     with built(bake(python_version=python), f"psc-test-{python}") as image:
         assert docker("run", "--rm", image, "python", "-m", "pip", "check") == "No broken requirements found."
         output = docker("run", "--rm", image, "sh", "-c", "python -m unittest 2>&1")

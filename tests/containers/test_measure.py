@@ -17,7 +17,7 @@ import pytest
 from engine import docker
 from repository import Repository
 
-pytestmark = pytest.mark.xdist_group("containers")
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("containers")]
 
 
 @pytest.fixture
@@ -109,8 +109,9 @@ def test_a_measurement_that_is_stopped_leaves_no_container(
     with start(repository, "measure", image, "--starts", "1", "--runs", "100000") as process:
         try:
             deadline = time.monotonic() + 60
-            while not list_containers(image) and time.monotonic() < deadline:
+            while not (running := list_containers(image)) and time.monotonic() < deadline:
                 time.sleep(0.05)
+            assert running
             process.send_signal(number)
             _, errors = process.communicate(timeout=60)
         finally:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from conftest import Bake
     from repository import Repository
 
-pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("engine"), pytest.mark.xdist_group("containers")]
 
 SLUG = "psc-walk-through"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from .job_folders import JobFolders
-from .project import RUNNING
+from .project import MARKS, RUNNING
 from .template import TEMPLATE
 
 # compiled files in the template would be copied into every generated repository
@@ -18,10 +18,11 @@ sys.path.insert(0, TEMPLATE)
 # a shell has what it starts in the background ignore this one, and the commands with it
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile(
-    "runtime", derandomize=True, deadline=None, database=None, max_examples=100
-)
-settings.load_profile("runtime")
+# the same examples in every run; `--hypothesis-profile=thorough` makes more of them
+SAME = {"derandomize": True, "deadline": None, "database": None}
+settings.register_profile("quick", max_examples=50, **SAME)
+settings.register_profile("thorough", max_examples=400, **SAME)
+settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True)
@@ -38,10 +39,21 @@ def job(tmp_path):
     return JobFolders(tmp_path / "job")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Note whether the test may start a server: without the mark it runs everywhere."""
+    MARKS[:] = item.iter_markers("server")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport():
     """Show the logs of the servers that run, where a test has failed."""
     report = (yield).get_result()
+    # pytest-xdist cannot send a lone surrogate, which some tests have in the log
+    report.sections = [
+        (title, text.encode("utf-8", "backslashreplace").decode())
+        for title, text in report.sections
+    ]
     if report.failed:
         for server in RUNNING:
             report.sections.append(("a server's log", server.read_log()[-20000:]))

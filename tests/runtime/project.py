@@ -27,6 +27,12 @@ if __name__ == "__main__":
 #: The servers that run now; their logs are shown with every test that fails.
 RUNNING = []
 
+#: The marks `server` of the test that runs now, which `conftest.py` sets.
+MARKS = []
+
+#: The folder for temporary files, before a test puts its own in the place of it.
+TEMPORARY = tempfile.gettempdir()
+
 COPIED_FILES = ("gunicorn.conf.py", "entrypoint.sh", ".flaskenv")
 
 
@@ -82,6 +88,7 @@ def serve(project, command=None, **environment):
     """
     from flask_psc_model.testing import live_server
 
+    assert MARKS, "mark this test with pytest.mark.server"
     command = command or live_server.COMMAND
     with live_server.LiveServer(project, command, environment) as server:
         RUNNING.append(server)
@@ -110,7 +117,7 @@ def _describe(files):
 @functools.lru_cache(maxsize=None)
 def _compile_runtime():
     """Return a copy of the runtime with its bytecode, for a faster start."""
-    parent = tempfile.mkdtemp()
+    parent = tempfile.mkdtemp(dir=TEMPORARY)
     atexit.register(shutil.rmtree, parent)
     folder = os.path.join(parent, "flask_psc_model")
     shutil.copytree(

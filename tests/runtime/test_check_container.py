@@ -3,6 +3,7 @@
 `tests/containers` in this repository has the tests with one.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -377,7 +378,7 @@ def test_an_interrupt_leaves_nothing(engine, tmp_path, name, when):
     temporary.mkdir()
     if when == "while it starts":
         engine.write("hold", "")
-    with socket.socket() as silent:
+    with socket.socket() as silent, contextlib.ExitStack() as stack:
         silent.bind(("127.0.0.1", 0))
         silent.listen(9)
         engine.say(silent.getsockname()[1])
@@ -402,7 +403,7 @@ def test_an_interrupt_leaves_nothing(engine, tmp_path, name, when):
             os.killpg(process.pid, number)
             os.remove(engine.path("hold"))
         else:
-            silent.accept()
+            stack.enter_context(silent.accept()[0])
             os.killpg(process.pid, number)
         errors = process.communicate(timeout=60)[1]
     assert process.returncode == 128 + number, errors

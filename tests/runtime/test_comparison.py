@@ -4,7 +4,7 @@ import json
 
 import pytest
 from flask_psc_model.tools.conformance.comparison import find_difference
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 JSON = st.recursive(
@@ -17,7 +17,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=30)
 @given(JSON)
 def test_what_is_written_in_another_way_is_the_same(value):
     compact = json.dumps(value).encode()
@@ -25,7 +24,6 @@ def test_what_is_written_in_another_way_is_the_same(value):
     assert find_difference(compact, spread) is None
 
 
-@settings(max_examples=30)
 @given(JSON, JSON)
 def test_it_is_the_same_both_ways(one, other):
     one, other = json.dumps(one).encode(), json.dumps(other).encode()

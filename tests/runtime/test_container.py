@@ -93,6 +93,8 @@ def test_removing_a_container_that_is_gone_is_no_error(engine):
     container.start()
     container.remove()
     container.remove()
+    assert engine.containers() == []
+    assert len(engine.calls("rm")) == 2
 
 
 def test_a_container_that_stays_is_an_error(engine):

@@ -1,6 +1,7 @@
 """The entry point: `python -m flask_psc_model`."""
 
 import os
+import re
 import signal
 from importlib import import_module
 
@@ -40,6 +41,18 @@ def test_it_lists_every_command_with_one_line(args):
     for line in lines:
         assert len(line.split()) > 2, line
         assert line.endswith(".") and not line.endswith("..."), line
+
+
+def test_its_commands_are_those_of_the_documents_and_the_dockerfile():
+    named = set()
+    for folder, _, names in os.walk(TEMPLATE):
+        for name in names:
+            if name == "Dockerfile" or name.endswith(".md"):
+                with open(os.path.join(folder, name), encoding="utf-8") as file:
+                    named.update(
+                        re.findall(r"\bflask_psc_model\.cli\.(\w+)", file.read())
+                    )
+    assert named == set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

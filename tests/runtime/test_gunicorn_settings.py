@@ -10,6 +10,8 @@ from . import models
 from .processes import wait_until
 from .project import make_project, serve
 
+pytestmark = pytest.mark.server
+
 #: The file as it was first generated. Repositories whose server is a package keep it
 #: when they upgrade the server, so it never changes.
 FROZEN = os.path.join(os.path.dirname(__file__), "frozen", "gunicorn.conf.py")

@@ -207,6 +207,7 @@ def test_probes_that_are_given_up_leave_threads_for_jobs(status):
         assert limits.status_timeout / make(limits)["periodSeconds"] <= 30
 
 
+@pytest.mark.server
 def test_the_probes_pass_during_a_run_and_after_a_crash(make_manifests, tmp_path, job):
     container = find_container(make_manifests()[0])
     kinds = ("startupProbe", "readinessProbe", "livenessProbe")
@@ -354,8 +355,9 @@ def test_the_number_of_pods_is_the_autoscalers(make_manifests, args, expected):
 
 @pytest.mark.parametrize("args", [(), ("--job", "--claim", "jobs")])
 def test_every_object_is_in_the_namespace(make_manifests, args):
-    for manifest in make_manifests("--namespace", "2-models", *args):
-        assert manifest["metadata"]["namespace"] == "2-models"
+    manifests = make_manifests("--namespace", "2-models", *args)
+    assert len(manifests) == (1 if args else len(SERVER_KINDS))
+    assert {each["metadata"]["namespace"] for each in manifests} == {"2-models"}
 
 
 # --- bulk runs -------------------------------------------------------------------
@@ -457,9 +459,8 @@ def test_a_version_becomes_the_value_of_a_label(text):
 )
 def test_the_version_is_a_label(repository, make_manifests, version, value):
     describe(repository, dict(METADATA, version=version))
-    for manifest in make_manifests():
-        labels = manifest["metadata"]["labels"]
-        assert labels.get("app.kubernetes.io/version") == value
+    labels = [manifest["metadata"]["labels"] for manifest in make_manifests()]
+    assert {each.get("app.kubernetes.io/version") for each in labels} == {value}
 
 
 # --- the text --------------------------------------------------------------------

@@ -84,6 +84,7 @@ def read_metadata(project):
         return file.read()
 
 
+@pytest.mark.server
 def test_the_local_server_is_measured_and_the_values_are_written(tmp_path):
     project = make(tmp_path, {"one": "a", "two": "sleep 0"})
     ending = run_measure(project, "--write", "--starts", "2", "--runs", "2")
@@ -107,6 +108,8 @@ def test_the_local_server_is_measured_and_the_values_are_written(tmp_path):
 
 
 def test_nothing_is_written_without_the_option(tmp_path, monkeypatch):
+    # the handlers of signals would outlive the test
+    monkeypatch.setattr("signal.signal", lambda *_: None)
     project = make(tmp_path, {"one": "a"})
     monkeypatch.chdir(project)
     monkeypatch.setattr(
@@ -125,12 +128,14 @@ def test_nothing_is_written_without_the_option(tmp_path, monkeypatch):
     assert not os.path.exists(os.path.join(project, "measurement.json"))
 
 
+@pytest.mark.server
 def test_a_case_that_does_not_run_is_one_line(tmp_path):
     project = make(tmp_path, {"one": "a", "two": "refuse a cat, please"})
     line = check_refused(project, "--write")
     assert "the case two was answered 422: a cat, please" in line
 
 
+@pytest.mark.server
 def test_a_model_that_does_not_load_is_one_line(tmp_path):
     project = make(tmp_path, {"one": "a"})
     write(project, "model_lib/model.py", "raise RuntimeError('no weights')")
@@ -139,6 +144,7 @@ def test_a_model_that_does_not_load_is_one_line(tmp_path):
     assert "no weights" in line
 
 
+@pytest.mark.server
 def test_a_server_that_does_not_start_is_one_line_with_the_end_of_its_log(tmp_path):
     project = make(tmp_path, {"one": "a"})
     write(project, "gunicorn.conf.py", "import sys; sys.exit('error: no settings')")

@@ -94,6 +94,7 @@ def document(tmp_path_factory):
         return read(server.client)
 
 
+@pytest.mark.server
 def test_the_model_is_that_of_model_yaml(document):
     assert document["info"] == {
         "title": 'The "best" model',
@@ -102,6 +103,7 @@ def test_the_model_is_that_of_model_yaml(document):
     }
 
 
+@pytest.mark.server
 def test_the_limits_are_those_of_model_yaml(document):
     run = document["paths"]["/run"]["post"]["description"]
     assert "for at most 7 s" in run
@@ -132,6 +134,7 @@ def test_odd_metadata_is_no_reason_to_fail(tmp_path, monkeypatch, metadata):
     monkeypatch.syspath_prepend(project)
     app = create_app(package + ".model.Model")
     info = read(app.test_client())["info"]
+    assert {"title", "version"} <= set(info)
     assert all(isinstance(value, str) and value for value in info.values())
 
 

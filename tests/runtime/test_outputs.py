@@ -361,16 +361,14 @@ def test_a_keyboard_interrupt_leaves_nothing_behind(job):
 
 
 def test_messages_name_the_folder_of_the_user(job):
-    for error in (ValueError, RuntimeError):
+    for error, code in ((ValueError, 422), (RuntimeError, 500)):
 
         def run(_, path, error=error):
             raise error("cannot write {}".format(path))
 
-        for code in (422, 500):
-            if (error is ValueError) == (code == 422):
-                path = str(job.output / "results.json")
-                message = run_job(job, run, code=code, message="cannot write " + path)
-                assert ".psc-" not in message
+        path = str(job.output / "results.json")
+        message = run_job(job, run, code=code, message="cannot write " + path)
+        assert ".psc-" not in message
 
 
 # --- failure while the outputs are moved -----------------------------------------

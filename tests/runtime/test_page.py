@@ -1,6 +1,7 @@
 """The page for people who look, and its runs, without a browser."""
 
 import base64
+import contextlib
 import hashlib
 import html
 import io
@@ -126,8 +127,9 @@ def take_apart(data, content_type):
 
 def read_parts(answer):
     """Return the parts of an answer of Flask's test client."""
-    assert answer.status_code == 200, answer.data
-    return take_apart(answer.data, answer.content_type)
+    with contextlib.closing(answer):
+        assert answer.status_code == 200, answer.data
+        return take_apart(answer.data, answer.content_type)
 
 
 # --- who gets the page -----------------------------------------------------------
@@ -157,6 +159,7 @@ def test_the_page_takes_get_and_its_runs_take_post(make_page):
     assert (answer.status_code, answer.data) == (200, b"")
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("command", "setting", "expected"),
     [
@@ -353,12 +356,8 @@ def test_the_name_that_a_file_had_does_not_matter(make_page, temporary, filename
         seen.append(os.listdir(os.path.dirname(input_path)))
         copy_text(input_path, output_path)
 
-    answer = upload(make_page(run), {"input.txt": b"x"}, filename=filename)
-    if answer.status_code == 200:
-        assert seen == [["input.txt"]]
-    else:
-        # without a name it is no file to a server
-        check(answer, 400)
+    read_parts(upload(make_page(run), {"input.txt": b"x"}, filename=filename))
+    assert seen == [["input.txt"]]
     assert os.listdir(str(temporary)) == []
 
 
@@ -521,6 +520,7 @@ def list_trials(server):
     return [name for name in names if name.startswith("psc-page-")]
 
 
+@pytest.mark.server
 def test_the_real_server_runs_what_is_sent(server):
     answer = send(server, "write more.txt extra")
     parts = take_apart(answer.data, answer.content_type)
@@ -529,6 +529,7 @@ def test_the_real_server_runs_what_is_sent(server):
     assert list_trials(server) == []
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("line", "code", "message"),
     [
@@ -545,6 +546,7 @@ def test_the_real_server_leaves_nothing_of_a_run_that_failed(
     check(server.client.get("/status"), 200)
 
 
+@pytest.mark.server
 def test_a_request_without_a_length_is_a_411(server):
     head = (
         "POST /page/run HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\n"
@@ -556,6 +558,7 @@ def test_a_request_without_a_length_is_a_411(server):
     assert status_code == content["statusCode"] == 411
 
 
+@pytest.mark.server
 def test_files_that_do_not_arrive_are_a_408(server):
     head = (
         "POST /page/run HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\n"
@@ -570,6 +573,7 @@ def test_files_that_do_not_arrive_are_a_408(server):
     assert list_trials(server) == []
 
 
+@pytest.mark.server
 def test_jobs_of_the_page_and_of_the_api_take_turns(server, tmp_path):
     job = JobFolders(tmp_path / "job").give("x")
     check(server.client.post("/run", json=job.body), 200)

@@ -1,7 +1,11 @@
 """The helpers of these tests work themselves."""
 
+import pytest
+
 from . import models
 from .project import make_project, serve
+
+pytestmark = pytest.mark.server
 
 
 def test_a_small_project_serves_jobs(tmp_path, job):

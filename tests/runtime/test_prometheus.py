@@ -217,6 +217,7 @@ def test_threads_lose_nothing():
 # --- the real server -------------------------------------------------------------
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("line", "reason"),
     [("sleep 60", "time_limit"), ("kill 9", "killed"), ("segfault", "crashed")],
@@ -234,6 +235,7 @@ def test_a_restart_is_counted_with_its_reason(server, job, line, reason):
     }
 
 
+@pytest.mark.server
 def test_the_time_of_a_job_is_in_its_range(server, job):
     before = read(server.client)
     check(server.client.post("/run", json=job.give("sleep 0.2").body), 200)
@@ -244,6 +246,7 @@ def test_the_time_of_a_job_is_in_its_range(server, job):
     assert after["psc_model_run_seconds_sum"] > before["psc_model_run_seconds_sum"]
 
 
+@pytest.mark.server
 def test_the_time_that_a_job_waits_is_measured(server, job):
     name = "psc_model_wait_seconds_sum"
     before = read(server.client)[name]
@@ -257,6 +260,7 @@ def test_the_time_that_a_job_waits_is_measured(server, job):
     assert read(server.client)[name] - before > 0.1
 
 
+@pytest.mark.server
 def test_the_memory_is_that_of_the_model_process(server):
     size = read(server.client)["psc_model_resident_memory_bytes 0"]
     with open("/proc/{}/smaps_rollup".format(find_model_process(server))) as file:
@@ -264,6 +268,7 @@ def test_the_memory_is_that_of_the_model_process(server):
     assert size == pytest.approx(int(line.split()[1]) * 1024, rel=0.2)
 
 
+@pytest.mark.server
 def test_a_failed_load_is_a_restart_once_it_is_tried_again(tmp_path):
     project = make_project(tmp_path / "project", models.BROKEN)
     write(project, "broken", "no weights")
@@ -279,6 +284,7 @@ def test_a_failed_load_is_a_restart_once_it_is_tried_again(tmp_path):
     assert samples["psc_model_load_seconds_count"] == 1
 
 
+@pytest.mark.server
 def test_each_model_process_is_measured(tmp_path):
     project = make_project(tmp_path / "project", models.ECHO)
     with serve(project, PSC_MODEL_PROCESSES="2") as server:

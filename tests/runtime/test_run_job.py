@@ -39,6 +39,7 @@ def server(tmp_path_factory):
         yield server
 
 
+@pytest.mark.server
 def test_a_job_runs_on_a_real_server(server, job):
     job.give("hello")
     args = ["--input", str(job.input), "--output", str(job.output)]
@@ -49,6 +50,7 @@ def test_a_job_runs_on_a_real_server(server, job):
     assert job.outputs() == {"results.json": "hello"}
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("line", "texts"),
     [
@@ -63,6 +65,7 @@ def test_a_failure_shows_the_message_of_the_model(server, job, line, texts):
     assert job.outputs() is None
 
 
+@pytest.mark.server
 def test_a_missing_input_folder_shows_what_the_server_says(server, job):
     args = ["-i", str(job.folder / "nowhere"), "-o", str(job.output)]
     check_failed(run_job("--url", server.client.url, *args), "400", "nowhere")

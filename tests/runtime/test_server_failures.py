@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,8 +22,7 @@ from .processes import (
 )
 from .project import make_project, serve, write
 
-#: A hundred take their time: one Python does them all, the others a few.
-CRASHES = 100 if sys.version_info[:2] == (3, 12) else 12
+pytestmark = pytest.mark.server
 
 #: Lines of an input, and what the answer says.
 CRASHING = [
@@ -177,7 +175,8 @@ def test_a_model_process_that_dies_between_two_jobs_is_replaced(server, job):
     assert find_model_process(server) != model_process
 
 
-def test_many_crashes_in_a_row_leave_nothing_behind(server, job):
+@pytest.mark.parametrize("count", [12, pytest.param(100, marks=pytest.mark.slow)])
+def test_many_crashes_in_a_row_leave_nothing_behind(server, job, count):
     def crash(number):
         line, message = CRASHING[number % len(CRASHING)]
         check(run(server, job, line), 500, message)
@@ -187,7 +186,7 @@ def test_many_crashes_in_a_row_leave_nothing_behind(server, job):
         crash(number)
     web_process = find_web_process(server)
     files, memory = count_files(web_process), measure_memory(web_process)
-    for number in range(CRASHES):
+    for number in range(count):
         crash(number)
     assert find_web_process(server) == web_process
     # the one model process, and no zombie

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask_psc_model.client import Client
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from . import models
@@ -28,6 +28,8 @@ from .processes import (
     wait_until,
 )
 from .project import count_waiting, make_project, serve
+
+pytestmark = pytest.mark.server
 
 HALF_HEAD = b"POST /run HTTP/1.1\r\nHost: x\r\nContent-Le"
 HALF_CHUNK = (
@@ -326,7 +328,6 @@ def test_what_is_no_request_harms_nothing(server, data):
     assert find_web_process(server) == web_process
 
 
-@settings(max_examples=30)
 @given(body=st.binary() | st.text().map(str.encode) | st.from_regex(rb"\{.*\}"))
 def test_no_body_gives_a_500(server, body):
     answer = server.client.post("/run", data=body)

@@ -23,6 +23,8 @@ from .processes import (
 )
 from .project import count_waiting, make_project, serve
 
+pytestmark = pytest.mark.server
+
 GUNICORN = ["./entrypoint.sh"]
 PYTHON_APP = [sys.executable, "app.py"]
 FLASK_RUN = [sys.executable, "-m", "flask", "run"]

@@ -14,6 +14,8 @@ from .commands import run_python
 from .processes import wait_until
 from .project import make_project, serve, write
 
+pytestmark = pytest.mark.server
+
 #: What each server writes when `model.yaml` is wrong.
 STARTS = {
     "gunicorn": ["./entrypoint.sh"],

@@ -1,5 +1,6 @@
 """Temporary files go to the first writable folder."""
 
+import io
 import os
 
 import pytest
@@ -59,5 +60,16 @@ def test_nothing_is_left_in_the_folder(folders):
     assert os.listdir(folders[0]) == []
 
 
-def test_the_real_candidates_are_those_of_a_container():
-    assert tempdir.CANDIDATES == ("/tmp", "/dev/shm")
+def test_without_tmpdir_it_is_tmp_and_without_that_shared_memory(monkeypatch):
+    monkeypatch.delenv("TMPDIR", raising=False)
+    taking = {"/tmp", "/dev/shm"}
+
+    def make_file(dir):
+        if dir not in taking:
+            raise OSError(dir)
+        return io.BytesIO()
+
+    monkeypatch.setattr(tempdir.tempfile, "TemporaryFile", make_file)
+    assert find_tempdir() == "/tmp"
+    taking.remove("/tmp")
+    assert find_tempdir() == "/dev/shm"

@@ -585,12 +585,9 @@ def test_check_validation_error_message_can_be_overridden(cases):
 # --- class attributes ------------------------------------------------------------
 
 
-def test_the_defaults_are_those_that_the_design_names():
-    case = testing.AutoAppTestCase
-    assert case.text_encoding == "utf-8"
-    assert case.error_message_filename == "message.txt"
-    for name in ("input_filenames", "output_filenames"):
-        assert hasattr(case, name)
+def test_by_default_a_message_is_read_from_message_txt_as_utf_8(cases):
+    folder = cases(one__input_txt="refuse ä", one__message_txt="ä".encode("utf-8"))
+    check_passes(refusals(folder))
 
 
 def test_the_encoding_of_messages_can_be_chosen(cases):
@@ -821,12 +818,14 @@ def run_unittest(project, **environment):
     return process.returncode, output
 
 
+@pytest.mark.server
 def test_the_same_cases_pass_in_this_process_and_over_http(live_project):
     code, output = run_unittest(live_project)
     assert code == 0, output
     assert "Ran 7 tests" in output
 
 
+@pytest.mark.server
 def test_the_tests_need_no_optional_package(live_project, tmp_path):
     # unittest imports every package of the runtime to find tests
     optional = ["jsonschema", "markdown_it", "prometheus_client", "ray"]
@@ -838,6 +837,7 @@ def test_the_tests_need_no_optional_package(live_project, tmp_path):
     assert "Ran 7 tests" in output
 
 
+@pytest.mark.server
 def test_the_same_cases_fail_in_this_process_and_over_http(live_project):
     path = os.path.join(live_project, "tests", "data", "examples", "good")
     with open(os.path.join(path, "results.json"), "w") as file:
@@ -848,6 +848,7 @@ def test_the_same_cases_fail_in_this_process_and_over_http(live_project):
     assert output.count("results.json differs from the expected file") == 2
 
 
+@pytest.mark.server
 def test_a_server_that_does_not_start_fails_with_its_log(live_project):
     with open(os.path.join(live_project, "gunicorn.conf.py"), "a") as file:
         file.write("\nsys.exit('no start today')\n")
@@ -856,6 +857,7 @@ def test_a_server_that_does_not_start_fails_with_its_log(live_project):
     assert "no start today" in output
 
 
+@pytest.mark.server
 def test_another_server_can_be_tested(tmp_path):
     project = make_project(tmp_path / "project", models.ECHO)
 
@@ -875,6 +877,7 @@ def test_another_server_can_be_tested(tmp_path):
     assert run_case(Case).wasSuccessful()
 
 
+@pytest.mark.server
 def test_a_server_that_runs_already_can_be_talked_to(tmp_path):
     project = make_project(tmp_path / "project", models.ECHO)
     with serve(project) as server:

@@ -95,8 +95,6 @@ COMMAND = "python -m flask_psc_model.cli.measure IMAGE --write"
 
 def find_unmeasured(folder: str) -> Iterator[Problem]:
     """Yield the values of `model.yaml` that no measurement covers."""
-    path = os.path.join(folder, "model.yaml")
-    spec = ModelSpec.decode(load_metadata(path))
     try:
         record = Record.load(folder)
     except FileNotFoundError:
@@ -108,6 +106,7 @@ def find_unmeasured(folder: str) -> Iterator[Problem]:
     except ValueError as error:
         yield Problem(RECORD, f"is {error}: measure again, run {COMMAND}")
         return
+    spec = ModelSpec.decode(load_metadata(os.path.join(folder, "model.yaml")))
     if spec.version != record.version:
         yield Problem(
             "model.yaml, version",
