@@ -1,4 +1,4 @@
-# What a developer of the template runs; `make help` lists it. Any Python from 3.10 on will do:
+# The commands for developing the template; `make help` lists them. They need Python 3.10 or later:
 #   make check PYTHON=python3.12
 
 PYTHON ?= python3
@@ -7,11 +7,11 @@ BIN := $(VENV)/bin
 WHEELS ?= dist
 TOOLS := $(if $(filter /%,$(BIN)),$(BIN),$(CURDIR)/$(BIN))
 
-# the runtime is checked where it stands, with its own settings and without leaving caches in the template
+# the runtime is checked in place, with its own settings and without leaving caches in the template
 RUNTIME_HOME := {{cookiecutter.model_slug}}
 CODE := template_extensions hooks scripts tests $(wildcard benchmarks)
 
-# without byte-code every server of the tests would compile the runtime again
+# without bytecode every server of the tests would compile the runtime again
 unexport PYTHONDONTWRITEBYTECODE
 
 export MYPY_CACHE_DIR := $(CURDIR)/.mypy_cache
@@ -20,9 +20,9 @@ export RUFF_CACHE_DIR := $(CURDIR)/.ruff_cache
 .DEFAULT_GOAL := help
 .PHONY: help demo check test test-slow coverage lint lock golden bench wheel picture screenshot clean
 
-help: ## list these targets
+help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
-		printf '%-16s %s\n' "$$name" "$$text"; done
+		printf '%-17s %s\n' "$$name" "$$text"; done
 
 demo: $(VENV)/.installed ## generate a repository, run its server and a job on it, and clean up
 	@$(BIN)/python scripts/demo.py
@@ -38,7 +38,7 @@ check: lint ## check the style and the types, and run the quick tests (two minut
 	$(PYTEST) -m '$(QUICK)' $(PYTEST_ARGS)
 	$(PYTEST) -m '$(QUICK)' $(PYTEST_ARGS) tests/runtime
 
-test: check ## make check, then the servers and the real commands, on every Python that is found (ten minutes)
+test: check ## run make check, then the servers and the real commands, on every Python that is found (ten minutes)
 	$(PYTEST) -m '$(NORMAL)' $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.installed-dev ## run the other tests: frameworks, containers, Ray, long runs
@@ -60,20 +60,20 @@ lint: $(VENV)/.installed-dev ## check the style and the types
 lock: $(VENV)/.installed-dev ## renew the pinned requirements
 	PYTHONPATH=. $(BIN)/python scripts/lock.py $(FRAMEWORKS)
 
-golden: $(VENV)/.installed-dev ## renew the golden trees of the tests, to be reviewed with git diff
+golden: $(VENV)/.installed-dev ## renew the golden trees of the tests; review them with git diff
 	@$(BIN)/python scripts/golden.py
 
-bench: $(VENV)/.installed-dev ## measure the figures that README.md quotes
+bench: $(VENV)/.installed-dev ## measure the figures in docs/speed.md
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/render.py
 
-wheel: $(VENV)/.installed-dev ## build the runtime as a wheel, flask-psc-model, in dist/
+wheel: $(VENV)/.installed-dev ## build the server as a wheel, flask-psc-model, in dist/
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir '$(WHEELS)' .
 
-picture: $(VENV)/.installed-dev ## record the session that README.md shows
+picture: $(VENV)/.installed-dev ## record the session in docs/questions.md
 	$(BIN)/python scripts/picture.py
 
-screenshot: $(VENV)/.installed-dev ## renew the picture of the page that README.md shows; needs Chromium
+screenshot: $(VENV)/.installed-dev ## renew the picture of the web page in README.md; needs Chromium
 	@PYTHONPATH=. $(BIN)/python scripts/screenshot.py
 
 clean: ## remove the virtual environment and all caches
@@ -83,19 +83,19 @@ clean: ## remove the virtual environment and all caches
 define CHECK_PYTHON
 $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
 	echo "error: this needs Python 3.10 or later, and $(PYTHON) is $$(command -v $(PYTHON) >/dev/null && $(PYTHON) -V 2>&1 || echo none that runs):" \
-		"name another, as in \"make $(MAKECMDGOALS) PYTHON=python3.12\"" >&2; exit 1; }
+		"pass another, as in \"make $(MAKECMDGOALS) PYTHON=python3.12\"" >&2; exit 1; }
 endef
 
-# These files say that the requirements are installed, so that the next run is quick.
+# These files mark the requirements as installed, so that the next run is quick.
 
 $(VENV)/.installed: requirements.txt
 	@$(CHECK_PYTHON)
-	@echo "Installing what rendering needs into $(VENV), once (a few seconds)"
+	@echo "Installing the packages for rendering into $(VENV), once (a few seconds)"
 	@$(PYTHON) scripts/environment.py $(VENV) requirements.txt
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt
 	@$(CHECK_PYTHON)
-	@echo "Installing what the tests need into $(VENV), once (less than a minute)"
+	@echo "Installing the packages for development into $(VENV), once (less than a minute)"
 	@$(PYTHON) scripts/environment.py $(VENV) requirements-dev.txt
 	@touch $@ $(VENV)/.installed

@@ -76,7 +76,7 @@ def test_the_table_of_base_images_is_that_of_the_template() -> None:
         ]
         for row in base_images()
     ]
-    assert table(ROOT / "docs" / "base-images.md", "Image") == rows
+    assert table(ROOT / "docs" / "base-images.md", "image") == rows
 
 
 def test_the_packages_of_the_server_are_named() -> None:
