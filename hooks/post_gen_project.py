@@ -49,8 +49,8 @@ def main() -> None:
 def remove_skipped_folders() -> None:
     """Remove the folders that the answers skip, since Cookiecutter can skip files only.
 
-    The runtime was just rendered, since the first hook refuses an existing one; of the others
-    only empty ones are removed.
+    The runtime was rendered just now, since the first hook rejects an existing one. Of the other
+    folders, only empty ones are removed.
     """
     if is_package():
         shutil.rmtree("flask_psc_model", ignore_errors=True)
@@ -70,22 +70,22 @@ def summary() -> str:
     gpus = " --gpus all" if ANSWERS["accelerator"] == "cuda" else ""
     # the pip that comes with Python 3.6 cannot install wheels of PyYAML 6
     pip = ' && pip install "pip==21.3.1"' if python == "3.6" else ""
-    package = "\n     (Its server is a package: README.md says where pip finds it.)" if is_package() else ""
+    package = "\n     (The server is a package: README.md explains how pip finds it.)" if is_package() else ""
     answers = [f"  {key:15} {shorten(text)}" for key, text in ANSWERS.items() if key[0] != "_"]
     return f"""
-Your model's repository is in {slug}/, with an example that works.
+The repository of your model is in {slug}/. It contains a working example.
 
 {chr(10).join(answers)}
 
-  1. Install what it needs, with Python {python}:{package}
+  1. Install the requirements with Python {python}:{package}
        cd {slug} && python{python} -m venv .venv && . .venv/bin/activate{pip} && pip install -r requirements.txt
-  2. Run its tests:
+  2. Run the tests:
        python -m unittest
-  3. Build its image, on {ANSWERS["base_image"]}, and run that:
+  3. Build the image, based on {ANSWERS["base_image"]}, and run it:
        docker build -t {slug}:latest . && docker run{gpus} -p 8080:8080 {slug}:latest
 
 Then put your model in model_lib/model.py, and describe it in model.yaml.
-README.md in {slug}/ has the rest.
+README.md in {slug}/ explains every step.
 """
 
 
@@ -101,19 +101,19 @@ def is_package() -> bool:
 
 
 def start_history() -> str:
-    """Put the folder under Git with a first commit; return the outcome as a sentence."""
+    """Put the folder under Git with a first commit; return what happened, as a sentence."""
     if not WAS_EMPTY:
-        return "Git: nothing was done, since the folder is not new, or cruft has still to add its own file."
+        return "Git: no commit was made, since the folder is not new, or cruft adds a file to it later: commit it yourself."
     if not shutil.which("git"):
-        return "Git: nothing was done, since git is not installed. Later: git init && git add --all && git commit"
+        return "Git: no commit was made, since git is not installed. Later, run: git init && git add --all && git commit"
     if git("rev-parse", "--is-inside-work-tree").returncode == 0:
-        return "Git: nothing was done, since the folder is in a repository already: commit it there."
+        return "Git: no commit was made, since the folder is in a repository already: commit it there."
     if any(
         git("-c", "user.useConfigOnly=true", "var", f"GIT_{who}_IDENT").returncode for who in ("AUTHOR", "COMMITTER")
     ):
         return (
-            "Git: nothing was done, since git does not know who you are. Set git config --global user.name and"
-            " user.email, then: git init && git add --all && git commit"
+            "Git: no commit was made, since git does not know your name and email. Set them with git config --global"
+            " user.name and user.email, then run: git init && git add --all && git commit"
         )
     for command in (
         ["init", "--quiet"],
@@ -134,12 +134,12 @@ def git(*arguments: str) -> "subprocess.CompletedProcess[str]":
 def list_kept() -> str:
     """Return the list of the kept files, and how to compare them with the template's."""
     files = "\n  ".join(KEPT)
-    return f"""These files existed and were kept as they are:
+    return f"""These files existed already and were not changed:
 
   {files}
 
 To compare them with the template's, generate the repository again into an empty folder
-(--output-dir). The template's README.md lists the files that need additions.
+(--output-dir). The template's docs/existing-repositories.md lists what your files need.
 """
 
 

@@ -14,6 +14,6 @@ import sys
 if os.path.exists("flask_psc_model"):
     sys.exit(
         f"error: {os.path.abspath('flask_psc_model')} would hide the package of that name: move it away,"
-        " or answer runtime=vendored. Nothing was changed."
+        " or use runtime=vendored. Nothing was changed."
     )
 # {% endif +%}

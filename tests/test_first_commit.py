@@ -179,7 +179,7 @@ def test_a_folder_that_is_not_new_is_not_committed(tmp_path: Path) -> None:
     existing.mkdir(parents=True)
     (existing / "secrets.txt").write_text("mine", encoding="utf-8")
     result = generate(tmp_path, "git=yes", "--overwrite-if-exists", "--skip-if-file-exists")
-    assert "Git: nothing was done, since the folder is not new" in result.stdout
+    assert "Git: no commit was made, since the folder is not new" in result.stdout
     assert not (existing / ".git").exists()
 
 
@@ -188,7 +188,7 @@ def test_a_repository_around_the_folder_is_not_nested_into(tmp_path: Path) -> No
     (tmp_path / "output").mkdir()
     run(["git", "init", "--quiet", tmp_path / "output"])
     result = generate(tmp_path, "git=yes")
-    assert "Git: nothing was done, since the folder is in a repository already" in result.stdout
+    assert "Git: no commit was made, since the folder is in a repository already" in result.stdout
     assert not (tmp_path / "output" / NAME / ".git").exists()
 
 

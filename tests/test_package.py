@@ -116,7 +116,7 @@ def test_the_code_is_clean(bake: Bake, tmp_path: Path) -> None:
 def test_a_folder_that_would_hide_the_package_is_never_removed(tmp_path: Path) -> None:
     result, existing = generate_into(tmp_path, f"{RUNTIME}/mine.py")
     assert result.returncode == 1
-    assert "would hide the package of that name: move it away, or answer runtime=vendored" in result.stderr
+    assert "would hide the package of that name: move it away, or use runtime=vendored" in result.stderr
     assert list(existing.files()) == [f"{RUNTIME}/mine.py"]
 
 
