@@ -79,7 +79,7 @@ def make_empty_template(folder: Path) -> Path:
 def render(output: Path, *arguments: Path | str) -> None:
     """Render a template with its defaults, as a command of its own."""
     command = (sys.executable, "-m", "cookiecutter", "--no-input", "--default-config", "--output-dir", output)
-    # most people let Python keep byte-code
+    # most people let Python keep bytecode
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     subprocess.run([*command, *arguments], check=True, stdout=subprocess.DEVNULL, env=variables)
 
@@ -95,11 +95,11 @@ def to_markdown(seconds: dict[str, list[float]]) -> str:
 
 
 def describe(rounds: int) -> str:
-    """Say what was measured, and on what."""
+    """Describe what was measured, and on what."""
     versions = f"Cookiecutter {version('cookiecutter')}, Python {platform.python_version()}"
     return (
         f"`python benchmarks/render.py`, medians of {rounds} rounds, each a command of its own; {versions}."
-        " [README.md](README.md) says more."
+        " [README.md](README.md) has the details."
     )
 
 

@@ -189,17 +189,17 @@ def write(results: Results, plan: Plan, markdown: str) -> None:
         f"`{command}`, medians of the rounds ({plan.rounds}), Python {platform.python_version()} on"
         f" {os.cpu_count()} cores; {results.versions_to_markdown()}."
     )
-    text = f"# Results\n\n{conditions} [README.md](README.md) says what each figure means.\n\n{markdown}\n"
+    text = f"# Results\n\n{conditions} [README.md](README.md) explains each figure.\n\n{markdown}\n"
     (BENCHMARKS / "results.md").write_text(text, encoding="utf-8")
     (BENCHMARKS / "results.json").write_text(json.dumps(results.to_json(), indent=1) + "\n", encoding="utf-8")
     progress("wrote benchmarks/results.md and benchmarks/results.json")
 
 
 def progress(line: str) -> None:
-    """Tell the user how far it is, apart from the results.
+    """Print the progress, apart from the results.
 
     Args:
-        line: what to say.
+        line: the text.
     """
     print(paint(line, DIM, sys.stderr), file=sys.stderr, flush=True)
 

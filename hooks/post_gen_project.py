@@ -103,9 +103,9 @@ def is_package() -> bool:
 def start_history() -> str:
     """Put the folder under Git with a first commit; return what happened, as a sentence."""
     if not WAS_EMPTY:
-        return "Git: no commit was made, since the folder is not new, or cruft adds a file to it later: commit it yourself."
+        return "Git: no commit was made, since the folder is not new, or cruft adds a file later: commit it yourself."
     if not shutil.which("git"):
-        return "Git: no commit was made, since git is not installed. Later, run: git init && git add --all && git commit"
+        return "Git: no commit was made, since git is not installed. Later: git init && git add --all && git commit"
     if git("rev-parse", "--is-inside-work-tree").returncode == 0:
         return "Git: no commit was made, since the folder is in a repository already: commit it there."
     if any(

@@ -15,7 +15,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 class NoBrowser(Exception):
-    """There is no browser on this machine; the message says how to get one."""
+    """There is no browser on this machine; the message explains how to get one."""
 
 
 @contextmanager

@@ -12,7 +12,7 @@ class Console:
     """Writes to standard output, line by line."""
 
     def __init__(self, steps: int = 0) -> None:
-        """Tell how many steps there will be."""
+        """Set the number of steps."""
         self._steps = steps
         self._step = 0
         self._indent = " " * 6 if steps else ""
@@ -20,7 +20,7 @@ class Console:
         self._has_color = self._is_terminal and not os.environ.get("NO_COLOR")
 
     def step(self, text: str) -> None:
-        """Say which step begins."""
+        """Print which step begins."""
         self._step += 1
         self._write(self._paint(BOLD, f"\n[{self._step}/{self._steps}] {text}"))
 
@@ -43,11 +43,11 @@ class Console:
             print("\r\033[K", end="", flush=True)
 
     def success(self, text: str) -> None:
-        """Say that all went well."""
+        """Print that all steps succeeded."""
         self._write(self._paint(GREEN, f"\n{text}"))
 
     def error(self, text: str) -> None:
-        """Say what went wrong, on standard error."""
+        """Print what went wrong, on standard error."""
         sys.stdout.flush()
         print(self._paint(RED, f"\n{text}"), file=sys.stderr, flush=True)
 

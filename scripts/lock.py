@@ -87,7 +87,7 @@ def find_sets() -> list[PackageSet]:
 
 
 def renew_set(wanted: PackageSet) -> str:
-    """Pin a set of packages, and say whether that changed it."""
+    """Pin a set of packages; return a line with whether that changed it."""
     stack, options = wanted.stack, target(wanted.stack.python_version)
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -144,22 +144,22 @@ def list_pins(text: str) -> set[str]:
 
 
 def write(path: Path, text: str) -> str:
-    """Write a file, and say whether that changed it."""
+    """Write a file; return a line with whether that changed it."""
     changed = not path.exists() or path.read_text(encoding="utf-8") != text
     path.write_text(text, encoding="utf-8")
     return f"{path.relative_to(ROOT)}: {'renewed' if changed else 'unchanged'}"
 
 
 def target(python: str) -> list[str]:
-    """Return uv's options that say for which Python and system it resolves."""
-    # without a patch version uv takes 3.6 for 3.6.0, which is too old for torch
+    """Return uv's options for the Python and the system."""
+    # without a patch version uv reads 3.6 as 3.6.0, which is too old for torch
     return ["--python-version", {"3.6": "3.6.15"}.get(python, python), "--python-platform", PLATFORM]
 
 
 def list_packages(stack: Stack, image: str) -> str:
-    """Return what a generated repository's `requirements.in` asks for.
+    """Return the requirements in a generated repository's `requirements.in`.
 
-    PyTorch's index is left out: its builds for the CPU have the versions of those on PyPI.
+    PyTorch's index is omitted: its builds for the CPU have the versions of those on PyPI.
     """
     environment = Environment(loader=FileSystemLoader(PINS.parent), extensions=[TemplateExtension])
     template = environment.from_string((TEMPLATE / "requirements.in").read_text(encoding="utf-8"))
@@ -168,7 +168,7 @@ def list_packages(stack: Stack, image: str) -> str:
 
 
 def renew(pins: Path, source: Path, *options: str) -> str:
-    """Pin what a file asks for to the newest versions that go together, and say whether that changed them."""
+    """Pin the requirements of a file to the newest compatible versions; return a line with whether that changed them."""
     before = pins.read_text(encoding="utf-8") if pins.exists() else ""
     resolve(source, *options, "--output-file", str(pins))
     changed = before != pins.read_text(encoding="utf-8")
@@ -176,7 +176,7 @@ def renew(pins: Path, source: Path, *options: str) -> str:
 
 
 def resolve(source: Path, *options: str) -> str:
-    """Let uv find the newest versions that go together of what a file asks for; return its output."""
+    """Let uv find the newest compatible versions of the requirements of a file; return its output."""
     command = [sys.executable, "-m", "uv", "--no-python-downloads", "pip", "compile"]
     options = ("--quiet", "--no-header", "--upgrade", *options)
     # run beside the file, so that the comments in the pins name it without a folder

@@ -33,7 +33,7 @@ class Server:
     """
 
     def __init__(self, repository: Path, variables: Mapping[str, str], *command: str) -> None:
-        """Say what to start.
+        """Store what to start.
 
         Args:
             repository: the folder to start it in.

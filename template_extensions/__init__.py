@@ -72,7 +72,7 @@ def forget_modules(answers: Mapping[str, Any]) -> str:
     would load it for a new source of the same size, written in the same second.
 
     Returns:
-        Nothing, so that it can stand in a template.
+        An empty text, so that a template can contain the call.
     """
     for name in [name for name in sys.modules if f"{name}.".startswith(f"{__name__}.")]:
         spec = sys.modules.pop(name).__spec__

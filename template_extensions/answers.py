@@ -38,7 +38,7 @@ def check_answers(answers: Answers) -> str:
     """Raise an error if the answers cannot give a working repository.
 
     Returns:
-        Nothing, so that it can stand in a template.
+        An empty text, so that a template can contain the call.
 
     Raises:
         FailedHookException: lists every problem. Cookiecutter shows this error without

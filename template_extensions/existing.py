@@ -28,7 +28,7 @@ def record_existing_files(environment: Environment, context: Context) -> str:
         context: the answers; the record is added to them.
 
     Returns:
-        Nothing, so that it can stand in a template.
+        An empty text, so that a template can contain the call.
 
     Raises:
         FailedHookException: something is in the way of a file.

@@ -42,7 +42,7 @@ def check_files(environment: Environment, context: Context, kept: list[str]) -> 
         kept: the files that were not rendered, since they existed.
 
     Returns:
-        Nothing, so that it can stand in a template.
+        An empty text, so that a template can contain the call.
 
     Raises:
         FailedHookException: lists what is wrong.

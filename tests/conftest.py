@@ -29,7 +29,7 @@ settings.load_profile("quick")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Have more than twice as many workers as processors, since half of the tests' time is waiting."""
+    """Return more than twice as many workers as CPUs, since half of the tests' time is waiting."""
     return 2 * (os.cpu_count() or 1) + 1
 
 

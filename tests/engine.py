@@ -44,7 +44,7 @@ def docker(*arguments: str | Path, text: str | None = None) -> str:
 
 @functools.cache
 def find_problem(image: str) -> str:
-    """Say why nothing can be built on an image here; return nothing if it can."""
+    """Return why nothing can be built on an image here, or nothing if it can."""
     try:
         if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
             return "no Docker engine answers on this machine"

@@ -15,7 +15,7 @@ from schemathesis import Case, HookContext
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, object]) -> None:
-    """Put the folders in the place of those that a valid job names."""
+    """Replace the folders that a valid job names by existing ones."""
     if case.meta and case.meta.generation.mode.is_positive and isinstance(case.body, dict):
         for key in {"input", "output"} & set(case.body):
             case.body[key] = os.environ[f"JOB_{key.upper()}"]

@@ -2,7 +2,7 @@
 
     python ray_nodes.py
 
-says its address on a line. A line on standard input kills a node, as the loss of a machine
+prints its address on a line. A line on standard input kills a node, as the loss of a machine
 would, and is answered with a line. At the end of the input the cluster ends.
 """
 

@@ -1,4 +1,4 @@
-"""The checklist of a generated repository: what is open at first, and that doing what it says closes it."""
+"""The checklist of a generated repository: what is open at first, and that following it closes each point."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def run_checklist(repository: Repository) -> tuple[int, dict[str, list[str]]]:
 
 @pytest.fixture(scope="module")
 def ready(cookies_session: Any) -> Repository:
-    """Return a repository edited as its checklist says, and measured."""
+    """Return a repository that follows its checklist, and is measured."""
     repository = make_bake(cookies_session)()
     edit_texts(repository)
     replace_example(repository)
@@ -138,7 +138,7 @@ def edit_texts(repository: Repository) -> None:
 
 
 def replace_example(repository: Repository) -> None:
-    """Put another model, its tests and its cases in the place of the example's."""
+    """Replace the example by another model with its tests and cases."""
     (repository.path / "model_lib" / "colors.py").unlink()
     (repository.path / "model_lib" / "model.py").write_text(MODEL, encoding="utf-8")
     tests = repository.path / "tests"

@@ -125,7 +125,7 @@ def assert_nothing_is_left(temporary: Path) -> None:
 
 
 def has_folder(environ: Path, temporary: Path) -> bool:
-    """Tell whether a process has a folder for its temporary files."""
+    """Return whether a process uses a folder for its temporary files."""
     try:
         return b"TMPDIR=" + os.fsencode(temporary) + b"\0" in environ.read_bytes()
     except OSError:

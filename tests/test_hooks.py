@@ -1,4 +1,4 @@
-"""The hook that runs when all is rendered: what it notices, and what it says."""
+"""The hook that runs when all is rendered: what it notices and reports."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_no_module_is_taken_from_the_folder_for_temporary_files(
 
 
 def assert_noticed(template: Path, output: Path, message: str) -> None:
-    """Render a broken template, and check that it is told and that nothing is left."""
+    """Render a broken template, and check that the error is reported and that nothing is left."""
     result = cookiecutter(output, "--no-input", template=template)
     assert result.returncode == 1
     assert message in result.stdout

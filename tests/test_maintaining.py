@@ -1,4 +1,4 @@
-"""The page for maintainers: its list for a new framework is followed, and what it names is there."""
+"""The page for maintainers: its steps for a new framework work, and the files that it names exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shown at the end: the answers, and commands that do what they say, as they stand."""
+"""What is shown at the end: the answers, and commands that work unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from repository import QUESTIONS, cookiecutter
 
 pytestmark = pytest.mark.command
 
-#: Stands in for the engine, which this test does not need: it says what it was asked, and where.
+#: A fake engine, since this test needs none: it prints its arguments and its folder.
 DOCKER = """#!/bin/sh
 test -f Dockerfile
 echo "docker $*"
@@ -89,7 +89,7 @@ def test_an_answer_that_the_terminal_cannot_show_is_no_problem(tmp_path: Path, m
 
 
 def generate(output: Path, answers: dict[str, str]) -> str:
-    """Run the real command; return what it says at the end."""
+    """Run the real command; return what it prints at the end."""
     result = cookiecutter(output, "--no-input", *(f"{key}={value}" for key, value in answers.items()))
     assert result.returncode == 0, result.stderr
     return result.stdout

@@ -1,4 +1,4 @@
-"""The real server does what `/openapi.json` says of it, whatever Schemathesis sends."""
+"""The real server behaves as `/openapi.json` describes, whatever Schemathesis sends."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 
 def is_alive(process: int) -> bool:
-    """Tell whether a process runs; a zombie does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""README.md and the other pages: their links lead somewhere, and what they list is what there is."""
+"""README.md and the other pages: their links have targets, and their tables match the repository."""
 
 from __future__ import annotations
 

@@ -269,7 +269,7 @@ def test_the_changelog_tells_of_the_version() -> None:
 
 
 def make_older(template: Folder) -> Path:
-    """Commit an earlier version in the place of the template's; return where that is kept meanwhile."""
+    """Commit an earlier version instead of the template's; return where the template's is kept meanwhile."""
     now = template.path.with_name("now")
     shutil.copytree(template.path, now)
     template.replace(f"{RUNTIME}/version.py", runtime_version(), "0.0.9")
@@ -295,7 +295,7 @@ def change_extensions(template: Folder) -> None:
 
 
 def check_out(template: Folder, commit: str) -> None:
-    """Commit what an earlier commit of this repository holds in the place of the template's."""
+    """Commit the files of an earlier commit of this repository instead of the template's."""
     parts = ["cookiecutter.json", "hooks", "*.py", "requirements-dev.txt", "templates", TEMPLATE.name]
     archive = template.path.with_name("archive.tar")
     try:

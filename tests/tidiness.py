@@ -23,7 +23,7 @@ FAULTS = {
 
 
 def find_faults(content: bytes) -> list[str]:
-    """Say what is untidy about a text."""
+    """Return what is untidy about a text."""
     return [fault for fault, pattern in FAULTS.items() if pattern.search(content)]
 
 

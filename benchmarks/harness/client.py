@@ -28,7 +28,7 @@ class Answer(NamedTuple):
 class Connection:
     """One connection, with one request that is sent over and over.
 
-    It is kept alive between requests unless the server says that it closes it.
+    It is kept alive between requests unless the server closes it.
 
     Attributes:
         sock: the socket, or None while there is no connection.
@@ -79,7 +79,7 @@ class Connection:
             The answer, or None while a part of it is missing.
 
         Raises:
-            BadAnswer: the server closed the connection, or does not tell the length of its answer.
+            BadAnswer: the server closed the connection, or its response has no length.
         """
         assert self.sock is not None
         chunk = self.sock.recv(65536)
@@ -92,7 +92,7 @@ class Connection:
         status_line, *lines = head.decode("latin-1").lower().split("\r\n")
         headers = dict(line.split(": ", 1) for line in lines)
         if "content-length" not in headers:
-            raise BadAnswer(f"the answer tells no length: {bytes(self._received[:500])!r}")
+            raise BadAnswer(f"the response has no length: {bytes(self._received[:500])!r}")
         if len(body) < int(headers["content-length"]):
             return None
         self._received.clear()

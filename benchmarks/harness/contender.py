@@ -76,7 +76,7 @@ CONTENDERS = (
             *("--timeout", "60000", "--log-level", "warning"),
         ),
         REQUIREMENTS / "mosec.txt",
-        # mosec's routes of its own are POST only; this one says that its web server is up.
+        # mosec's routes of its own are POST only; this one shows that its web server is up.
         health="/",
         packages=("mosec",),
     ),

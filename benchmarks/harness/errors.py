@@ -1,5 +1,5 @@
-"""What the benchmark tells its user when it cannot go on."""
+"""The error that ends a benchmark."""
 
 
 class BenchmarkFailed(Exception):
-    """The benchmark cannot go on; the message says why and is all that the user sees."""
+    """The benchmark cannot continue; the user sees only the message."""

@@ -78,7 +78,7 @@ def measure_memory(server: Server) -> dict[str, float]:
 
 
 def measure_status(server: Server, contender: Contender, jobs: Jobs, run_seconds: float) -> dict[str, float]:
-    """Ask a server for its status again and again while a long run is going on.
+    """Poll the status of a server during a long run.
 
     Args:
         server: a server with the slow model.

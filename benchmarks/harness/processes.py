@@ -25,7 +25,7 @@ class Process(NamedTuple):
     depth: int = 0
 
     def is_alive(self) -> bool:
-        """Tell whether the process, and not another with its id, still runs."""
+        """Return whether the process, and not another with its id, still runs."""
         try:
             return _read(self.pid).started == self.started
         except OSError:

@@ -58,10 +58,10 @@ class Server:
         self.stop()
 
     def wait_until_ready(self, path: str) -> float:
-        """Ask until the server answers 200.
+        """Poll until the server returns 200.
 
         Args:
-            path: the route that tells whether it is ready.
+            path: the route that returns whether it is ready.
 
         Returns:
             Seconds from the start of the process to the first 200.
@@ -97,8 +97,8 @@ class Server:
         return BenchmarkFailed("\n  ".join([f"{self._log.stem}: {problem}", *lines[-20:]]))
 
     def stop(self) -> None:
-        """Ask the server to stop, then kill what is left of it."""
-        # Noted first: once the parent has gone nobody can tell whose child a process was.
+        """Stop the server, then kill what is left of it."""
+        # Noted first: once the parent has gone it is unknown whose child a process was.
         family = self.processes()
         if self._process.poll() is None:
             self._process.terminate()

@@ -45,6 +45,6 @@ async def status() -> Answer:
 
 @app.post("/run")
 def run(job: Job, request: Request) -> Answer:
-    """Run one job; not `async`, so that FastAPI gives it a thread and the event loop stays free."""
+    """Run one job; not `async`, so that FastAPI runs it in a thread and the event loop stays free."""
     request.app.state.model.run(job.input, job.output)
     return Answer(**DONE)

@@ -1,4 +1,4 @@
-"""The commands of the documents, as they stand there, on a real engine."""
+"""The commands of the documents, unchanged, on a real engine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("engine"), pytest.mark
 SLUG = "psc-walk-through"
 
 #: The guide's section "Building and running the demo container", and its unit tests in Docker, without the comments.
-#: Two things differ: `--user`, since the server is not root, and `docker wait` before its state is asked for.
+#: Two things differ: `--user`, since the server is not root, and `docker wait` before its state is inspected.
 GUIDE = r"""
 docker build -t model-template:latest .
 docker run --name model-template -e PSC_MODEL_PORT=8080 -p 8080:8080 -v /data:/data --user "$(id -u):$(id -g)" -d model-template:latest
@@ -81,7 +81,7 @@ def first_block(markdown: str, title: str) -> str:
 
 
 def wait_for_server(port: int) -> None:
-    """Give the server the time that a person needs for the next line."""
+    """Wait as long as a person needs for the next line."""
     for _ in range(100):
         try:
             urlopen(f"http://127.0.0.1:{port}/status", timeout=60).close()

@@ -7,7 +7,7 @@ import socket
 
 
 class Connection:
-    """A TCP connection that sends what it is told."""
+    """A TCP connection that sends given bytes."""
 
     def __init__(self, server):
         self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=60)

@@ -1,4 +1,4 @@
-"""A container engine that starts nothing, and says what a test wants."""
+"""A container engine that starts nothing and reports what a test sets."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import sys
 #:   containers/  a file for each container that has not been removed
 #:   state        the State and the host's port of every container, as JSON
 #:   log          what every container has written
-#:   hold         makes `run` wait until it is gone; `held` says that it waits
+#:   hold         makes `run` wait until it is gone; `held` shows that it waits
 #:   broken       makes every call fail
 #:
 #: There is no image `missing`, and `refused` has no command.

@@ -5,7 +5,7 @@ import time
 
 
 def wait_until(condition, seconds=20):
-    """Wait until a condition holds and return what it says; fail if it never does."""
+    """Wait until a condition holds and return its value; fail if it never does."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         value = condition()
@@ -26,7 +26,7 @@ def read_stat(pid):
 
 
 def is_alive(pid):
-    """Tell whether a process runs; a zombie does not."""
+    """Return whether a process runs; a zombie does not."""
     stat = read_stat(pid)
     return stat is not None and stat[0] not in "ZX"
 

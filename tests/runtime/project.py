@@ -30,7 +30,7 @@ RUNNING = []
 #: The marks `server` of the test that runs now, which `conftest.py` sets.
 MARKS = []
 
-#: The folder for temporary files, before a test puts its own in the place of it.
+#: The folder for temporary files, before a test replaces it.
 TEMPORARY = tempfile.gettempdir()
 
 COPIED_FILES = ("gunicorn.conf.py", "entrypoint.sh", ".flaskenv")

@@ -596,7 +596,7 @@ def test_a_relative_path_starts_in_the_working_directory(client, job, monkeypatc
     assert job.outputs() == {"results.json": "relative"}
 
 
-# --- 422 and 500: what the model says --------------------------------------------
+# --- 422 and 500: errors of the model --------------------------------------------
 
 
 def _raise(error):

@@ -94,7 +94,7 @@ def test_as_many_processes_fit_as_the_scarcest_resource_allows(resources, count)
     assert Capacity(8, 32 * GIB, 2).count_processes(make_limits(**resources)) == count
 
 
-def test_a_machine_without_graphics_processors_computes_without(monkeypatch):
+def test_a_machine_without_gpus_computes_without(monkeypatch):
     monkeypatch.setattr(capacity, "find_devices", list)
     machine = Capacity.of_machine()
     assert machine.gpus == math.inf
@@ -142,7 +142,7 @@ def test_every_process_has_as_many_devices_as_the_model_asks_for(monkeypatch):
 
 
 class FakeWorker(Worker):
-    """Answers as it is told, in turn: an outcome, or an error to raise."""
+    """Returns the given outcomes in turn; raises those that are errors."""
 
     def __init__(self, *answers, loads=READY):
         self.answers = list(answers)
@@ -220,7 +220,7 @@ def test_a_worker_waits_for_the_jobs_that_others_may_lose():
             raise WorkerLost("gone")
 
         def replace(self):
-            # there is no room for another one any more
+            # no other one fits any more
             is_taken.wait(20)
             self.loads = Outcome(NOT_LOADED, "no room")
 

@@ -1,4 +1,4 @@
-"""Containers: how they are started, what they say, and that they are removed."""
+"""Containers: how they are started, what they report, and that they are removed."""
 
 import os
 import socket

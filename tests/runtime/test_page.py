@@ -199,7 +199,7 @@ def test_a_server_without_the_page_imports_nothing_for_it():
     subprocess.check_call([sys.executable, "-c", code], env=environment)
 
 
-# --- what it says ----------------------------------------------------------------
+# --- its texts ----------------------------------------------------------------
 
 
 def test_the_card_is_that_of_model_yaml(make_page):

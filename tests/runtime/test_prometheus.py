@@ -51,7 +51,7 @@ def read(client):
 
 
 def changes(before, after):
-    """Return what was counted in between; sums, memory and single ranges left out."""
+    """Return what was counted in between; without sums, memory and single ranges."""
     return {
         name: value - before.get(name, 0)
         for name, value in after.items()

@@ -121,7 +121,7 @@ def test_a_value_of_a_wrong_kind_is_named(key, tmp_path):
         (("resources", "gpu", "count"), 0.5),
         (("resources", "gpu", "count"), True),
         (("metrics",), [{"label": "A", "type": "b", "value": "x", "description": ""}]),
-        # a number by the schema, and none of processors
+        # a number by the schema, but not a number of CPUs
         (("resources", "cpu", "count"), float("inf")),
     ],
 )
@@ -142,13 +142,13 @@ def test_more_keys_than_the_schema_has_are_fine(tmp_path):
 
 
 def accepts(definition, value):
-    """Tell whether a definition of the schema accepts a value."""
+    """Return whether a definition of the schema accepts a value."""
     part = dict(SCHEMA, **{"$ref": "#/definitions/" + definition})
     return jsonschema.Draft7Validator(part).is_valid(value)
 
 
 def parses(parse, value):
-    """Tell whether the server reads a value."""
+    """Return whether the server accepts a value."""
     try:
         parse(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What `model.yaml` says of a model: typed values, or one clear error."""
+"""`model.yaml`, decoded: typed values, or one clear error."""
 
 import pickle
 import re

@@ -1,4 +1,4 @@
-"""The test cases for a model's app: what they check, and what they say."""
+"""The test cases for a model's app: what they check, and their messages."""
 
 import json
 import os
@@ -69,7 +69,7 @@ def check_passes(check, *args, **options):
 
 
 def check_fails(check, *args, **options):
-    """Check that a test fails, in whatever way, and return what it says."""
+    """Check that a test fails, in whatever way, and return its message."""
     result = run_case(make_case(check, *args, **options))
     assert result.errors + result.failures
     return "\n".join(text for _, text in result.errors + result.failures)

@@ -50,7 +50,7 @@ def answer_with(answers, content_type="application/json"):
         do_GET = do_POST = _answer
 
         def log_message(self, *args):
-            """Say nothing."""
+            """Log nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=[0.02])

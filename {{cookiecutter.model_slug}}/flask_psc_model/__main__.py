@@ -42,7 +42,7 @@ def _import_command(module: str) -> Optional[click.Command]:
 def main(context: click.Context) -> None:
     """Run, check and measure a model.
 
-    The --help of each command has an example. Each command is a module, too: `run_job`
+    The --help of each command shows an example. Each command is also a module: `run_job`
     is `python -m flask_psc_model.cli.run_job`.
 
     \b

@@ -26,7 +26,7 @@ STATUS_CODES = {
 
 
 class ApiError(Exception):
-    """An error that is answered with the response object.
+    """An error that becomes a response object.
 
     Attributes:
         message: the text for the client.
@@ -47,7 +47,7 @@ class InvalidJob(ApiError):
 
 
 class ForeignPage(ApiError):
-    """A page of another server asks for what only this server's page may."""
+    """The page of another server requests what only this server's page may request."""
 
     kind = "foreign_page"
 
@@ -59,7 +59,7 @@ class RequestTimeout(ApiError):
 
 
 class LengthRequired(ApiError):
-    """The request does not say how long its body is."""
+    """The request has no Content-Length."""
 
     kind = "length_required"
 
@@ -71,19 +71,19 @@ class JobTooLarge(ApiError):
 
 
 class NotJson(ApiError):
-    """The body is not JSON and does not claim to be."""
+    """The body is not JSON, and its content type is not JSON."""
 
     kind = "not_json"
 
 
 class InvalidInput(ApiError):
-    """The model refused the content of an input file."""
+    """The model rejected the content of an input file."""
 
     kind = "invalid_input"
 
 
 class ModelFailed(ApiError):
-    """The model broke while it ran."""
+    """The model failed while it ran."""
 
 
 class ModelNotLoaded(ApiError):

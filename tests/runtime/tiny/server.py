@@ -54,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = handle_request
 
     def answer(self, body):
-        """Do what the route says, and send what comes of it."""
+        """Run the route's function, and send its result."""
         routes = {
             "GET /status": show_status,
             "POST /run": lambda: run(self.headers.get("Content-Type"), body),
@@ -101,7 +101,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def show_status():
-    """Tell that the model is ready."""
+    """Return that the model is ready."""
     if FAULT == "status":
         raise Problem(500, "no weights")
     if FAULT == "status/silent":
@@ -110,7 +110,7 @@ def show_status():
 
 
 def refuse_route():
-    """Tell that there is no such route."""
+    """Return that there is no such route."""
     raise Problem(404, "no such route")
 
 

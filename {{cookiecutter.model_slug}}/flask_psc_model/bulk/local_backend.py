@@ -19,7 +19,7 @@ class LocalBackend(Backend):
         """Do nothing: there is no connection."""
 
     def available_slots(self, limits: Limits) -> int:
-        """Return how many model processes there is room for, at least one."""
+        """Return how many model processes fit, at least one."""
         return max(Capacity.of_machine().count_processes(limits), 1)
 
     def start_workers(self, model: Model, count: int) -> List[Worker]:

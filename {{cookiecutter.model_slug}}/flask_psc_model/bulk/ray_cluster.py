@@ -76,13 +76,13 @@ class RayCluster(Backend):
         )
         if slots < 1:
             raise NoCapacity(
-                "no machine of the Ray cluster has room for a model process: lower"
-                " resources in model.yaml, or set --processes to wait for new machines"
+                "no machine of the Ray cluster has the resources for a model process:"
+                " lower them in model.yaml, or set --processes to wait for new machines"
             )
         return slots
 
     def start_workers(self, model: Model, count: int) -> List[Worker]:
-        """Start workers on any machines with room for them."""
+        """Start workers on any machines that can run them."""
         return [RayWorker(self._ray, model) for _ in range(count)]
 
 

@@ -55,7 +55,7 @@ class RayWorker(Worker):
     """The driver's side of an actor; a lost actor is replaced on any machine."""
 
     def __init__(self, ray: Any, model: Model) -> None:
-        """Request an actor, which waits until there is room for it.
+        """Request an actor, which waits until a machine can run it.
 
         Args:
             ray: the module, connected to a cluster.

@@ -16,7 +16,7 @@ class WorkerLost(Exception):
 
 
 class NoCapacity(Exception):
-    """No worker can run; the message says what to do."""
+    """No worker can run; the message explains what to do."""
 
 
 class Model(NamedTuple):
@@ -72,13 +72,13 @@ class Backend(ABC):
 
     @abstractmethod
     def available_slots(self, limits: Limits) -> int:
-        """Return how many model processes there is room for, at least one.
+        """Return how many model processes fit, at least one.
 
         Args:
             limits: of `model.yaml`, with the resources of each process.
 
         Raises:
-            NoCapacity: there is no room.
+            NoCapacity: there is none.
         """
 
     @abstractmethod

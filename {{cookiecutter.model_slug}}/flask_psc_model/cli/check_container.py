@@ -37,7 +37,7 @@ class CheckContainer(ToolCommand):
     "metadata_path",
     default=".",
     show_default=True,
-    help="Path of model.yaml, or a folder at or below it.",
+    help="Path of model.yaml, or of a folder: model.yaml is in it or in one of its parents.",
 )
 @data_option
 @click.option(
@@ -84,12 +84,12 @@ def main(
 ) -> None:
     """Check IMAGE against the container specification.
 
-    Starts the image as the platform does, with the resources of model.yaml, another
-    port and no command, and runs the cases in tests/data on it. It checks the container
-    from outside, so the image may be written in any language.
+    Starts the image as the platform does: with the resources of model.yaml, on a port
+    other than its default, and without a command. Then runs the cases in tests/data on
+    it, over HTTP, so the image may be written in any language.
 
-    A check fails if the image breaks the specification; what is best practice beyond it
-    is a recommendation. The exit status is 0 without failures, 1 with failures, and 2 if
+    A check fails if the image breaks the specification; a check of best practice gives a
+    recommendation instead. The exit status is 0 without failures, 1 with failures, and 2 if
     nothing could be checked.
 
     \b

@@ -1,1 +1,1 @@
-"""The model: its interface, how it is loaded, and what `model.yaml` says of it."""
+"""The model: its interface, how it is loaded, and `model.yaml`, which describes it."""

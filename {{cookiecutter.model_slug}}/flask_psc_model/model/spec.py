@@ -1,4 +1,4 @@
-"""What `model.yaml` says of a model, decoded: texts, files, and limits as plain numbers."""
+"""`model.yaml`, decoded: the texts, files and limits of a model as typed values."""
 
 import sys
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
@@ -48,7 +48,7 @@ class Limits(NamedTuple):
 
 
 class Metric(NamedTuple):
-    """A figure that says how good the model is.
+    """A figure that measures the quality of the model.
 
     Attributes:
         label: its name.
@@ -105,7 +105,7 @@ class ModelSpec(NamedTuple):
         Args:
             metadata: the content.
             path: the file that errors name.
-            strict: refuse a blank or wrong limit or file, which otherwise becomes its
+            strict: reject a blank or wrong limit or file, which otherwise becomes its
                 default.
 
         Raises:

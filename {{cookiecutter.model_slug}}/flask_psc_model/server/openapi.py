@@ -122,7 +122,7 @@ def _describe_run(spec: ModelSpec) -> Dict[str, Any]:
                 408: "the body did not arrive completely",
                 413: "the body is too large for a job",
                 415: "the body is not JSON, and its content type is not JSON",
-                422: "the model rejected an input; the message says why",
+                422: "the model rejected an input; the message explains why",
                 500: "the model failed, exceeded its time limit, or cannot be loaded",
             }
         ),

@@ -42,7 +42,7 @@ class MetadataFile:
 
         Raises:
             ValueError: the file is not YAML, a key is missing, or its value cannot be
-                changed by itself. The message says what to do; the text is unchanged.
+                changed by itself. The message explains what to do; the text is unchanged.
         """
         text = self.text
         for key, value in values.items():

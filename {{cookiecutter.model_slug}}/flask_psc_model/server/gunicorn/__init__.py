@@ -1,7 +1,7 @@
 """Gunicorn's settings for a model, all of them from one function.
 
-A repository's `gunicorn.conf.py` calls `settings`; its own settings below the call win.
-A hook of its own runs after the server's hook of that name (see `hooks`).
+A repository's `gunicorn.conf.py` calls `settings`; its own settings below the call take
+precedence. A hook of its own runs after the server's hook of that name (see `hooks`).
 """
 
 import os

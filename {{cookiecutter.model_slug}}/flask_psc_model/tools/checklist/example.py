@@ -51,7 +51,7 @@ def find_code(folder: str) -> Iterator[Problem]:
             if CODE_MARK in file.read():
                 yield Problem(
                     os.path.relpath(path, folder),
-                    f"still has the example, by its {CODE_MARK}: replace it with your"
+                    f"still has code of the example ({CODE_MARK}): replace it with your"
                     " model",
                 )
 

@@ -15,7 +15,7 @@ SCHEMA = "model.schema.json"
 
 
 class CannotValidate(Exception):
-    """The package `jsonschema` is missing; the message says how to install it."""
+    """The package `jsonschema` is missing; the message explains how to install it."""
 
 
 def import_jsonschema() -> Any:
@@ -41,7 +41,7 @@ def find_schema_problems(folder: str) -> Iterator[Problem]:
     problems = list(_validate(_to_plain(metadata), schema))
     yield from problems
     if not problems:
-        # what the server itself would refuse
+        # what the server itself would reject
         ModelSpec.decode(metadata)
 
 

@@ -19,7 +19,7 @@ PORT = Check(
     needs_container=True,
 )
 STATUS_CHECK = Check(
-    "status", STATUS, "/status answers 200 within model.yaml's timeout.status"
+    "status", STATUS, "/status returns 200 within model.yaml's timeout.status"
 )
 
 CHECKS = (

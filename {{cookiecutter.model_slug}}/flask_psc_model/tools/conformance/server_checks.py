@@ -54,7 +54,7 @@ STALE = b"This file is older than the job."
 PARALLEL_JOBS = 4
 
 
-@check("examples", RUN, "every example case gives its expected outputs")
+@check("examples", RUN, "every example case returns its expected outputs")
 def check_examples(server: ServerUnderTest) -> Iterator[Finding]:
     """Run every example case."""
 
@@ -69,7 +69,7 @@ def check_examples(server: ServerUnderTest) -> Iterator[Finding]:
 
 @check("validation-errors", RUN, "every validation-error case gets 422 and its message")
 def check_refusals(server: ServerUnderTest) -> Iterator[Finding]:
-    """Run every case that the model should refuse."""
+    """Run every case that the model should reject."""
 
     def look(case: RefusalCase) -> str:
         job = server.folder.make_job(case.inputs)
@@ -104,7 +104,7 @@ def check_malformed_jobs(server: ServerUnderTest) -> Iterator[Finding]:
 
 @check("media-type", RUN, "a body that is not JSON gets 415")
 def check_media_type(server: ServerUnderTest) -> Iterator[Finding]:
-    """Send a body that is not JSON, under content types that do not claim it."""
+    """Send a body that is not JSON, under content types that are not JSON."""
 
     def look(media_type: str) -> str:
         response = server.client.post("/run", TEXT, content_type=media_type)
@@ -147,7 +147,7 @@ def check_response_object(server: ServerUnderTest) -> Iterator[Finding]:
     ]
     if server.data.refusals:
         inputs = server.data.refusals[0].inputs
-        requests.append(("POST /run refused", lambda: run(inputs)))
+        requests.append(("POST /run rejected", lambda: run(inputs)))
     requests += [
         ("GET /run", lambda: client.get("/run")),
         ("POST /status", lambda: client.post("/status")),

@@ -37,7 +37,7 @@ class ExampleCase(NamedTuple):
 
 
 class RefusalCase(NamedTuple):
-    """A case that the model should refuse.
+    """A case that the model should reject.
 
     Attributes:
         name: of the case.
@@ -55,7 +55,7 @@ class ModelCases(NamedTuple):
 
     Attributes:
         examples: the cases that should run; there is at least one.
-        refusals: the cases that the model should refuse; there may be none.
+        refusals: the cases that the model should reject; there may be none.
     """
 
     examples: List[ExampleCase]

@@ -100,7 +100,7 @@ def watch_container(container: Container) -> Memory:
 
 def watch_processes(pid: int) -> Memory:
     """Return the memory of a process and its descendants."""
-    return SampledMemory(lambda: measure_tree(pid), "samples of its processes")
+    return SampledMemory(lambda: measure_tree(pid), "sampled from its processes")
 
 
 def _list_records(container: Container) -> Iterator[Tuple[str, Callable[[], int]]]:
