@@ -87,7 +87,7 @@ def find_sets() -> list[PackageSet]:
 
 
 def renew_set(wanted: PackageSet) -> str:
-    """Pin a set of packages; return a line with whether that changed it."""
+    """Pin a set of packages; return a line about it."""
     stack, options = wanted.stack, target(wanted.stack.python_version)
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -144,7 +144,7 @@ def list_pins(text: str) -> set[str]:
 
 
 def write(path: Path, text: str) -> str:
-    """Write a file; return a line with whether that changed it."""
+    """Write a file; return a line about it."""
     changed = not path.exists() or path.read_text(encoding="utf-8") != text
     path.write_text(text, encoding="utf-8")
     return f"{path.relative_to(ROOT)}: {'renewed' if changed else 'unchanged'}"
@@ -168,7 +168,7 @@ def list_packages(stack: Stack, image: str) -> str:
 
 
 def renew(pins: Path, source: Path, *options: str) -> str:
-    """Pin the requirements of a file to the newest compatible versions; return a line with whether that changed them."""
+    """Pin the requirements of a file to the newest compatible versions; return a line about it."""
     before = pins.read_text(encoding="utf-8") if pins.exists() else ""
     resolve(source, *options, "--output-file", str(pins))
     changed = before != pins.read_text(encoding="utf-8")

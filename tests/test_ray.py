@@ -217,7 +217,7 @@ def test_the_jobs_of_a_lost_node_run_again_elsewhere(
     assert process.returncode == 1, errors
     assert "302 of 302 jobs" in output
     assert "300 done, 2 failed" in output
-    assert "a worker is lost, and replaced" in errors
+    assert "replacing a lost worker" in errors
     # none is lost, none has ended twice, and every result is right
     assert len(ended_before) == 50
     assert sorted(job for job, _ in diary.read("ended")) == good

@@ -45,8 +45,8 @@ def make_project(
         folder: where to make it; a path that does not exist or is an empty folder.
         model_source: the text of `model_lib/model.py`, which defines a class `Model`;
             see `models.py`.
-        timeouts: the values of `timeout.status` and `timeout.run`, 20s each where
-            left out.
+        timeouts: the values of `timeout.status` and `timeout.run`, 20s each if
+            omitted.
         inputs: the `inputs` of `model.yaml`: a list of names, or properties by name.
         outputs: the `outputs` of `model.yaml`, likewise.
         metadata: more keys of `model.yaml`.

@@ -225,7 +225,7 @@ def test_code_of_the_example_is_found_wherever_it_was_moved_to(project):
     add_file(project, "env/pyvenv.cfg", "")
     add_file(project, "env/lib/colors.py", "CSS_COLORS = {}")
     [problem] = list_problems(example.find_code, project)
-    assert problem.startswith("other/names.py: still has the example")
+    assert problem.startswith("other/names.py: still has code of the example")
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,9 @@ def render(text: str) -> Markup:
 def list_sections(spec: ModelSpec) -> List[Tuple[str, str]]:
     """Return the heading and the text, in Markdown, of each section."""
     sections = [
-        ("What it is for", spec.details),
+        ("Intended use", spec.details),
         ("How it works", spec.technical),
-        ("How good it is", spec.performance),
+        ("Performance", spec.performance),
     ]
     return [(heading, text) for heading, text in sections if text]
 
