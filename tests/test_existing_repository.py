@@ -29,7 +29,7 @@ THEIRS = {
     "tests/test_model.py": "import unittest  \r\n",
     "tests/test_mine.py": "{% raw %}",
     "tests/data/examples/black/input.txt": "mine",
-    "flask_psc_model/routes.py": "raise SystemExit(1)",
+    "flask_psc_model/server/routes.py": "raise SystemExit(1)",
     "flask_psc_model/mine.py": "{# not a comment #} def",
     "flask_psc_model/cli/mine.py": "my = 'own'\n",
     "notes/a b.json": "{",

@@ -273,9 +273,9 @@ def make_older(template: Folder) -> Path:
     now = template.path.with_name("now")
     shutil.copytree(template.path, now)
     template.replace(f"{RUNTIME}/version.py", runtime_version(), "0.0.9")
-    template.replace(f"{RUNTIME}/routes.py", "import", "# an older comment\nimport")
+    template.replace(f"{RUNTIME}/server/routes.py", "import", "# an older comment\nimport")
     template.write(f"{RUNTIME}/retired.py", "# no longer there\n")
-    (template.path / RUNTIME / "units.py").unlink()
+    (template.path / RUNTIME / "model" / "units.py").unlink()
     for name in (MODEL, "README.md", "Dockerfile", ".gitignore"):
         template.write(f"{TEMPLATE.name}/{name}", "# older\n" + template.read(f"{TEMPLATE.name}/{name}"))
     template.replace("templates/requirements/versions.yaml", "torch==2.13.0", "torch==2.12.9")

@@ -1,4 +1,4 @@
-"""The Deployment: pods with the model's server."""
+"""The objects that serve a model: Deployment, Service, autoscaler, disruption budget."""
 
 import math
 from typing import Any, Dict
@@ -23,6 +23,9 @@ LEAVING_SECONDS = 5
 #: Seconds without progress after which a rollout fails: Kubernetes' default, to which
 #: the time to load the model is added.
 PROGRESS_SECONDS = 600
+
+#: The percentage of their CPUs that the pods should use.
+CPU_USE = 60
 
 
 def make_deployment(workload: Workload, port: int) -> Dict[str, Any]:
@@ -59,5 +62,87 @@ def make_deployment(workload: Workload, port: int) -> Dict[str, Any]:
             "progressDeadlineSeconds": PROGRESS_SECONDS + start_seconds,
             "selector": {"matchLabels": workload.make_selector(COMPONENT)},
             "template": make_pod_template(workload, COMPONENT, running, stop_seconds),
+        },
+    }
+
+
+def make_service(workload: Workload, port: int) -> Dict[str, Any]:
+    """Return the Service, which only the cluster can reach.
+
+    Args:
+        workload: what runs.
+        port: that the Service listens on.
+    """
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": workload.make_metadata(COMPONENT),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": workload.make_selector(COMPONENT),
+            "ports": [{"name": PORT, "port": port, "targetPort": PORT}],
+        },
+    }
+
+
+def make_autoscaler(
+    workload: Workload, replicas: int, max_replicas: int
+) -> Dict[str, Any]:
+    """Return the HorizontalPodAutoscaler.
+
+    A pod runs one job at a time while others wait, so its CPU use shows for how much of
+    the time it runs jobs. A target well below 100 % leaves room for simultaneous jobs.
+
+    Args:
+        workload: what runs.
+        replicas: the minimum number of pods, kept without any metrics, too.
+        max_replicas: the maximum number of pods.
+    """
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": workload.make_metadata(COMPONENT),
+        "spec": {
+            "scaleTargetRef": {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "name": workload.name,
+            },
+            "minReplicas": replicas,
+            "maxReplicas": max_replicas,
+            "metrics": [
+                {
+                    "type": "Resource",
+                    "resource": {
+                        "name": "cpu",
+                        "target": {
+                            "type": "Utilization",
+                            "averageUtilization": CPU_USE,
+                        },
+                    },
+                }
+            ],
+        },
+    }
+
+
+def make_disruption_budget(workload: Workload) -> Dict[str, Any]:
+    """Return the PodDisruptionBudget.
+
+    Draining a node evicts one pod at a time. With a minimum of available pods instead, a
+    node with the only pod could never be drained. A pod that is not ready does no work,
+    and may be evicted at any time.
+
+    Args:
+        workload: what runs.
+    """
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": workload.make_metadata(COMPONENT),
+        "spec": {
+            "maxUnavailable": 1,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            "selector": {"matchLabels": workload.make_selector(COMPONENT)},
         },
     }

@@ -7,11 +7,13 @@ from typing import Any, Dict, List, Sequence
 import yaml
 
 from ..containers.engine import MOUNT_POINT
-from .autoscaler import make_autoscaler
-from .deployment import make_deployment
-from .disruption_budget import make_disruption_budget
+from .deployment import (
+    make_autoscaler,
+    make_deployment,
+    make_disruption_budget,
+    make_service,
+)
 from .indexed_job import make_indexed_job
-from .service import make_service
 from .workload import Workload
 
 # PyYAML reads `y`, `1e3` and `0o7` as strings, but other YAML parsers may not
