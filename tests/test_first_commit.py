@@ -195,7 +195,7 @@ def test_a_repository_around_the_folder_is_not_nested_into(tmp_path: Path) -> No
 @pytest.mark.command
 def test_without_an_identity_the_repository_is_there_without_a_commit(tmp_path: Path) -> None:
     result = generate(tmp_path, "git=yes", identity="")
-    assert "git does not know who you are. Set git config --global" in result.stdout
+    assert "git does not know your name and email. Set git config --global" in result.stdout
     assert not (tmp_path / "output" / NAME / ".git").exists()
 
 
@@ -225,7 +225,7 @@ def test_under_cruft_the_commit_is_left_to_the_user(template: Path, tmp_path: Pa
     (tmp_path / "temporary").mkdir()
     variables = {**os.environ, "HOME": str(tmp_path), "TMPDIR": str(tmp_path / "temporary")}
     output = run([sys.executable, "-m", "cruft", "create", template, *options], tmp_path, variables)
-    assert "cruft has still to add its own file" in output
+    assert "cruft adds a file later" in output
     assert not (tmp_path / NAME / ".git").exists()
 
 
