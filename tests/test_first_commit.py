@@ -195,7 +195,7 @@ def test_a_repository_around_the_folder_is_not_nested_into(tmp_path: Path) -> No
 @pytest.mark.command
 def test_without_an_identity_the_repository_is_there_without_a_commit(tmp_path: Path) -> None:
     result = generate(tmp_path, "git=yes", identity="")
-    assert "git does not know your name and email. Set git config --global" in result.stdout
+    assert "git does not know your name and email. Set them with git config --global" in result.stdout
     assert not (tmp_path / "output" / NAME / ".git").exists()
 
 
