@@ -95,8 +95,9 @@ def add(folder: Path, *arguments: str, template: Path = ROOT) -> subprocess.Comp
 
 
 def kept(output: str) -> list[str]:
-    """Return the files that the command says it kept."""
-    return [line[2:] for line in output.partition("existed already and were not changed:\n\n")[2].partition("\n\n")[0].splitlines()]
+    """Return the files that the command lists as kept."""
+    files = output.partition("existed already and were not changed:\n\n")[2].partition("\n\n")[0]
+    return [line[2:] for line in files.splitlines()]
 
 
 def test_what_is_missing_is_added_and_nothing_else_is_changed(theirs: Path, fresh: Repository) -> None:
