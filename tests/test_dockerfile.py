@@ -52,6 +52,13 @@ def test_an_official_python_image_needs_no_check(defaults: Repository) -> None:
     assert [command for command in commands(defaults) if "python -c" in command] == []
 
 
+@pytest.mark.parametrize("python_version", [QUESTIONS["python_version"][0], "3.6"])
+def test_text_is_utf_8_on_every_python(bake: Bake, python_version: str) -> None:
+    dockerfile = bake(python_version=python_version).read("Dockerfile").replace("\\\n", "")
+    (variables,) = re.findall(r"^ENV (PYTHON.*)$", dockerfile, re.MULTILINE)
+    assert "LANG=C.UTF-8" in variables.split()
+
+
 @pytest.mark.parametrize(
     ("accelerator", "base_image"), [("cpu", ""), ("cuda", ""), ("cuda", "nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04")]
 )

@@ -208,3 +208,49 @@ class Model(ModelBase):
     def run(self, input_path, output_path):
         shutil.copyfile(input_path, output_path)
 '''
+
+#: Does what the Python code in its input says, which is the body of a function; then
+#: writes what that returns, or the code itself, into the output. The files `load` and
+#: `close` in the repository hold code that is run then.
+SCRIPT = '''
+import os
+import textwrap
+
+from flask_psc_model import ModelBase, load_metadata
+
+METADATA = load_metadata(__file__)
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def do(text, *args):
+    names = {}
+    head = "def act(model, output_path=None):\\n    pass\\n"
+    exec(head + textwrap.indent(text, "    "), names)
+    return names["act"](*args)
+
+
+class Model(ModelBase):
+    """Does what its input says."""
+
+    input_filenames = list(METADATA.inputs)
+    output_filenames = list(METADATA.outputs)
+
+    def __init__(self):
+        self.do_file("load")
+
+    def run(self, input_path, output_path):
+        with open(input_path, encoding="utf-8") as file:
+            text = file.read()
+        result = do(text, self, output_path)
+        with open(output_path, "w", encoding="utf-8") as file:
+            file.write(text if result is None else str(result))
+
+    def close(self):
+        self.do_file("close")
+
+    def do_file(self, name):
+        path = os.path.join(REPOSITORY, name)
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                do(file.read(), self)
+'''

@@ -18,13 +18,13 @@ from flask_psc_model.bulk.shard import Shard
 from flask_psc_model.bulk.stop_signals import StopSignals
 from flask_psc_model.bulk.workers import Worker, WorkerLost
 from flask_psc_model.errors import DONE, FAILED, NOT_LOADED
-from flask_psc_model.jobs.outcome import READY, Outcome
+from flask_psc_model.jobs.result import READY, JobResult
 from flask_psc_model.model.metadata import Metadata
 from flask_psc_model.model.spec import ModelSpec
 from flask_psc_model.workers import devices
 
 GIB = 1024**3
-RAN = Outcome(DONE, "done")
+RAN = JobResult(DONE, "done")
 
 
 def make_limits(**resources):
@@ -222,7 +222,7 @@ def test_a_worker_waits_for_the_jobs_that_others_may_lose():
         def replace(self):
             # no other one fits any more
             is_taken.wait(20)
-            self.loads = Outcome(NOT_LOADED, "no room")
+            self.loads = JobResult(NOT_LOADED, "no room")
 
     outcomes, _ = run_crew(Losing(), Idle(), jobs=make_jobs(2))
     assert outcomes == {"0": RAN, "1": RAN}
@@ -230,7 +230,7 @@ def test_a_worker_waits_for_the_jobs_that_others_may_lose():
 
 
 def test_a_crew_whose_workers_cannot_load_the_model_ends():
-    workers = [FakeWorker(loads=Outcome(NOT_LOADED, "no weights")) for _ in range(2)]
+    workers = [FakeWorker(loads=JobResult(NOT_LOADED, "no weights")) for _ in range(2)]
     outcomes, crew = run_crew(*workers, jobs=make_jobs(3))
     assert (outcomes, crew.failure) == ({}, "no weights")
 
@@ -244,7 +244,7 @@ def test_a_run_whose_books_cannot_be_kept_closes_its_workers(tmp_path):
     (tmp_path / "out").mkdir()
     failures = Failures(str(tmp_path / "out"), "", keep=False)
     (tmp_path / "out").rmdir()
-    worker = FakeWorker(Outcome(FAILED, "bad"))
+    worker = FakeWorker(JobResult(FAILED, "bad"))
     bulk_run = BulkRun(failures, Progress(2, io.StringIO()))
     with pytest.raises(OSError), StopSignals() as signals:
         bulk_run.work([worker], make_jobs(2), signals)
@@ -256,14 +256,14 @@ def test_a_run_whose_books_cannot_be_kept_closes_its_workers(tmp_path):
 
 def test_the_failures_of_an_earlier_run_are_kept_or_forgotten(tmp_path):
     failures = Failures(str(tmp_path), "", keep=False)
-    failures.add("one", Outcome("invalid_input", "a cat, please"))
-    failures.add("other", Outcome(FAILED, "bad\n\u2028"))
+    failures.add("one", JobResult("invalid_input", "a cat, please"))
+    failures.add("other", JobResult(FAILED, "bad\n\u2028"))
     # as it is where this process is killed now
     again = Failures(str(tmp_path), "", keep=True)
     assert "one" in again
     assert "other" in again
     again.discard("one")
-    again.add("other", Outcome(FAILED, "worse"))
+    again.add("other", JobResult(FAILED, "worse"))
     again.save()
     with open(again.path) as file:
         [entry] = map(json.loads, file)

@@ -39,7 +39,7 @@ def when_ready(server):
 """
 
 #: What the hooks above write for each web process.
-STARTED = ["post_fork ProcessRunner", "post_worker_init model_lib.model.Model"]
+STARTED = ["post_fork WorkerPool", "post_worker_init model_lib.model.Model"]
 ENDED = ["worker_exit True"]
 
 

@@ -253,7 +253,7 @@ def test_the_pod_has_time_to_leave_the_service_beside(make_manifests):
     [container] = pod["containers"]
     [command, seconds] = container["lifecycle"]["preStop"]["exec"]["command"]
     assert command == "sleep"
-    assert pod["terminationGracePeriodSeconds"] == int(seconds) + 90 + 10
+    assert pod["terminationGracePeriodSeconds"] == int(seconds) + 90 + 20
 
 
 # --- the manifests together ------------------------------------------------------
@@ -382,7 +382,7 @@ def test_a_bulk_run_is_a_job_with_a_pod_for_each_shard(make_manifests):
     folders = ["/data/inputs", "/data/outputs"]
     assert container["command"] == module + folders + ["--resume", "--processes", "1"]
     assert container["resources"]["limits"] == {"cpu": "500m", "memory": "1536Mi"}
-    assert pod["terminationGracePeriodSeconds"] == 90 + 10
+    assert pod["terminationGracePeriodSeconds"] == 90 + 20
     # it is no server
     assert not {"ports", "livenessProbe", "lifecycle"} & set(container)
 

@@ -1,12 +1,22 @@
 """From a model factory to a model."""
 
+import functools
 import sys
 
 import pytest
 from flask_psc_model import ModelBase
 from flask_psc_model.errors import ModelNotLoaded
 from flask_psc_model.model.base import INTERFACE
-from flask_psc_model.model.loading import as_list, describe, import_object, load_model
+from flask_psc_model.model.loading import (
+    as_list,
+    close_model,
+    describe,
+    import_object,
+    load_model,
+)
+
+from .commands import run_python
+from .template import TEMPLATE
 
 
 class Model(ModelBase):
@@ -63,7 +73,7 @@ def test_each_call_makes_a_model():
 
 
 def test_a_duck_is_a_model():
-    duck = type("Duck", (), dict.fromkeys(INTERFACE, "a"))
+    duck = type("Duck", (), dict(dict.fromkeys(INTERFACE, "a"), run=Model.run))
     assert isinstance(load_model(duck), duck)
 
 
@@ -143,9 +153,118 @@ def test_a_keyboard_interrupt_goes_through():
         load_model(factory)
 
 
-def test_a_constructor_with_arguments_is_an_error():
-    with pytest.raises(ModelNotLoaded, match="argument"):
-        load_model(lambda weights: Model())
+def test_a_constructor_with_arguments_is_an_error_that_says_what_to_do():
+    class NeedsWeights(Model):
+        def __init__(self, weights, device="cpu"):
+            raise AssertionError("it was called")
+
+    with pytest.raises(ModelNotLoaded) as caught:
+        load_model(NeedsWeights)
+    assert caught.value.message == (
+        "the model could not be loaded: NeedsWeights() is called without arguments, and"
+        " is missing a required argument: 'weights': set defaults, or pass create_app a"
+        " function without arguments that returns the model"
+    )
+
+
+def test_a_constructor_whose_arguments_have_defaults_is_called_without():
+    assert isinstance(load_model(lambda weights=None, *more, **named: Model()), Model)
+
+
+async def run_async(self, input_path, output_path):
+    """Do nothing in a coroutine."""
+
+
+async def yield_async(self, input_path, output_path):
+    """Do nothing in an asynchronous generator."""
+    yield
+
+
+def yield_once(self, input_path, output_path):
+    """Do nothing in a generator."""
+    yield
+
+
+@functools.wraps(run_async)
+def wrapped(self, *paths):
+    """Do nothing, in the name of a coroutine."""
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (run_async, "run() is async, and nothing would await it"),
+        (yield_async, "run() is async, and nothing would await it"),
+        (wrapped, "run() is async, and nothing would await it"),
+        (yield_once, "run() has a yield"),
+        (
+            lambda self, a, b, c: None,
+            "run() takes 3 paths; the model has 1 input (input.txt) and 1 output"
+            " (results.json)",
+        ),
+        (lambda self, a: None, "run() takes 1 path; the model has 1 input"),
+        (lambda self: None, "run() takes 0 paths; the model has 1 input"),
+        (lambda self, a, b, c, d=1: None, "run() takes 3 to 4 paths; the model has"),
+        (lambda self, a, b, c, *d: None, "run() takes 3 or more paths; the model has"),
+        (lambda self, a, b, *, size: None, "argument: 'size'"),
+        ("a text", "run of Model is no method"),
+    ],
+)
+def test_a_run_that_cannot_run_is_an_error_at_the_load(run, message):
+    names = {"input_filenames": "input.txt", "output_filenames": ["results.json"]}
+    with pytest.raises(ModelNotLoaded) as caught:
+        load_model(type("Model", (ModelBase,), dict(names, run=run)))
+    assert "the model could not be loaded: " in caught.value.message
+    assert message in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda self, a, b: None,
+        lambda self, a, b, c=1: None,
+        lambda self, *paths: None,
+        lambda self, a, *paths, size=1, **more: None,
+        staticmethod(lambda a, b: None),
+        print,
+    ],
+)
+def test_a_run_that_takes_the_paths_is_loaded(run):
+    names = {"input_filenames": "a.txt", "output_filenames": "b.txt"}
+    assert load_model(type("Model", (ModelBase,), dict(names, run=run)))
+
+
+def test_a_model_without_files_is_loaded():
+    names = {"input_filenames": [], "output_filenames": []}
+    assert load_model(type("Model", (ModelBase,), dict(names, run=lambda self: None)))
+
+
+def test_a_fork_that_comes_back_from_a_function_of_a_model_ends():
+    program = (
+        "import os, sys\n"
+        "from flask_psc_model.model.loading import call_model\n"
+        "def fork(end):\n"
+        "    pid = os.fork()\n"
+        "    if not pid:\n"
+        "        return end()\n"
+        "    return os.waitpid(pid, 0)[1]\n"
+        "ends = [int, sys.exit, lambda: sys.exit(3), lambda: 1 / 0]\n"
+        "print([call_model(fork, end) for end in ends])\n"
+    )
+    ending = run_python("-c", program, folder=TEMPLATE)
+    assert ending.output == "[0, 0, 256, 256]\n", ending
+
+
+def test_a_model_is_closed_if_it_can_be(caplog):
+    closed = []
+    close_model(type("Model", (Model,), {"close": lambda self: closed.append(1)})())
+    assert closed == [1]
+    close_model(Model())
+    close_model(None)
+    assert not caplog.text
+    close_model(type("Model", (Model,), {"close": lambda self: sys.exit("no")})())
+    assert "close() of the model failed" in caplog.text
+    assert "SystemExit: no" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from flask_psc_model.jobs.outputs import find_host
 
 from . import models
 from .commands import run_python
@@ -168,7 +169,9 @@ def test_resume_runs_what_has_failed_or_has_no_whole_result(bulk):
     bulk.leave("0000", *OUTPUTS)
     bulk.leave("0001", "results.json")
     bulk.leave("0002", *OUTPUTS)
-    (bulk.outputs / "0002" / ".psc-half").mkdir()
+    # the process id is larger than any that a system gives
+    half = ".psc-{}-{}-1-1".format(find_host(), 2**22 + 1)
+    (bulk.outputs / "0002" / half).mkdir(0o700)
     bulk.leave("0003", *OUTPUTS)
     lines = [json.dumps({"job": "0003", "message": "bad"}), '{"job": "00']
     (bulk.outputs / "errors.jsonl").write_text("\n".join(lines))
@@ -179,7 +182,7 @@ def test_resume_runs_what_has_failed_or_has_no_whole_result(bulk):
     assert "5 of 5 jobs" in ending.output
     assert bulk.begun() == ["0001", "0002", "0003", "0004", "0005"]
     assert (bulk.outputs / "0000" / "results.json").read_text() == "old"
-    assert not (bulk.outputs / "0002" / ".psc-half").exists()
+    assert not (bulk.outputs / "0002" / half).exists()
     assert not (bulk.outputs / "errors.jsonl").exists()
     ending = bulk.run("--resume")
     assert (ending.code, len(bulk.begun())) == (0, 5)

@@ -6,6 +6,7 @@ statuses are those of the container specification's "HTTP API Specification".
 
 DONE = "done"
 FAILED = "failed"
+INVALID_INPUT = "invalid_input"
 NOT_LOADED = "not_loaded"
 NOT_STARTED = "not_started"
 
@@ -18,7 +19,7 @@ STATUS_CODES = {
     "length_required": 411,
     "job_too_large": 413,
     "not_json": 415,
-    "invalid_input": 422,
+    INVALID_INPUT: 422,
     FAILED: 500,
     NOT_LOADED: 500,
     NOT_STARTED: 500,
@@ -79,7 +80,7 @@ class NotJson(ApiError):
 class InvalidInput(ApiError):
     """The model rejected the content of an input file."""
 
-    kind = "invalid_input"
+    kind = INVALID_INPUT
 
 
 class ModelFailed(ApiError):

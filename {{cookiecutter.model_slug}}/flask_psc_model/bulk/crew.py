@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Deque, Iterable, List, Optional, Sequence, Tuple
 
 from ..errors import FAILED
-from ..jobs.outcome import Outcome
+from ..jobs.result import JobResult
 from ..model.loading import describe
 from .jobs import FolderJob
 from .workers import Worker, WorkerLost
@@ -42,7 +42,7 @@ class Crew:
         self._waiting: Deque[FolderJob] = collections.deque(jobs)
         self._running: List[FolderJob] = []
         self._losses: List[str] = []
-        self._results: "queue.Queue[Tuple[FolderJob, Outcome]]" = queue.Queue()
+        self._results: "queue.Queue[Tuple[FolderJob, JobResult]]" = queue.Queue()
         self._is_stopping = False
         self._is_aborted = False
         self._threads = [
@@ -63,7 +63,7 @@ class Crew:
             has_workers = any(thread.is_alive() for thread in self._threads)
             return bool(self._waiting) and not self._is_stopping and has_workers
 
-    def wait(self, seconds: float) -> Optional[Tuple[FolderJob, Outcome]]:
+    def wait(self, seconds: float) -> Optional[Tuple[FolderJob, JobResult]]:
         """Return the next result, or None if there is none in time."""
         with contextlib.suppress(queue.Empty):
             return self._results.get(timeout=seconds)
@@ -112,12 +112,12 @@ class Crew:
                     log.warning("replacing a lost worker: %s", error)
 
     def _load(self, worker: Worker) -> bool:
-        outcome = worker.load()
-        if outcome.ok:
+        result = worker.load()
+        if result.ok:
             return True
         if not self._is_stopping:
-            self.failure = outcome.message
-            log.error("a worker stops: %s", outcome.message)
+            self.failure = result.message
+            log.error("a worker stops: %s", result.message)
         return False
 
     def _run(self, worker: Worker, job: FolderJob) -> None:
@@ -128,7 +128,7 @@ class Crew:
             raise
         except Exception as error:
             log.exception("the job %s failed", job.name)
-            self._finish(job, Outcome(FAILED, f"unexpected error: {describe(error)}"))
+            self._finish(job, JobResult(FAILED, f"unexpected error: {describe(error)}"))
 
     def _next_job(self) -> Optional[FolderJob]:
         """Wait for a job and return it, or None when no more will come.
@@ -144,10 +144,10 @@ class Crew:
             self._running.append(job)
             return job
 
-    def _finish(self, job: FolderJob, outcome: Outcome) -> None:
+    def _finish(self, job: FolderJob, result: JobResult) -> None:
         with self._changed:
             if not self._is_aborted:
-                self._results.put((job, outcome))
+                self._results.put((job, result))
             self._running.remove(job)
             self._changed.notify_all()
 
@@ -155,7 +155,7 @@ class Crew:
         self._losses.append(job.name)
         if self._losses.count(job.name) >= MAX_LOSSES:
             message = f"the machine or process that ran it was lost {MAX_LOSSES} times"
-            self._finish(job, Outcome(FAILED, message))
+            self._finish(job, JobResult(FAILED, message))
             return
         with self._changed:
             self._running.remove(job)

@@ -6,7 +6,7 @@ import os
 from typing import Any, Dict, Iterator
 
 from ..errors import STATUS_CODES
-from ..jobs.outcome import Outcome
+from ..jobs.result import JobResult
 
 NAME = "errors{}.jsonl"
 
@@ -38,20 +38,20 @@ class Failures:
     def __contains__(self, name: str) -> bool:
         return name in self._entries
 
-    def add(self, name: str, outcome: Outcome) -> None:
+    def add(self, name: str, result: JobResult) -> None:
         """Record a failed job at once: this process may be killed.
 
         Args:
             name: of the job.
-            outcome: of the job.
+            result: of the job.
 
         Raises:
             OSError: the file cannot be written.
         """
         entry = {
             "job": name,
-            "statusCode": STATUS_CODES[outcome.kind],
-            "message": outcome.message,
+            "statusCode": STATUS_CODES[result.kind],
+            "message": result.message,
         }
         self._entries[name] = entry
         with open(self.path, "a", encoding="utf-8") as file:

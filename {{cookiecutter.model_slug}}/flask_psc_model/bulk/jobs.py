@@ -3,7 +3,7 @@
 import os
 from typing import Iterable, List, NamedTuple
 
-from ..jobs.outputs import STAGING_PREFIX
+from ..jobs.outputs import RESERVED_PREFIX
 
 
 class FolderJob(NamedTuple):
@@ -32,7 +32,7 @@ class FolderJob(NamedTuple):
             found = os.listdir(self.output_folder)
         except OSError:
             return False
-        return not any(name.startswith(STAGING_PREFIX) for name in found) and all(
+        return not any(name.startswith(RESERVED_PREFIX) for name in found) and all(
             os.path.exists(os.path.join(self.output_folder, name)) for name in filenames
         )
 

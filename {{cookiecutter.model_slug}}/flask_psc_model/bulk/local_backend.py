@@ -1,15 +1,11 @@
 """Workers on this machine."""
 
-import os
 from typing import Any, List
 
 from ..model.spec import Limits
-from ..workers.devices import assign_devices
+from ..workers.devices import assign_devices, limit_threads
 from .capacity import Capacity
 from .workers import Backend, Model, ProcessWorker, Worker
-
-#: Number of threads of numerical libraries; by default that of all CPUs.
-THREADS_VARIABLE = "OMP_NUM_THREADS"
 
 
 class LocalBackend(Backend):
@@ -24,9 +20,8 @@ class LocalBackend(Backend):
 
     def start_workers(self, model: Model, count: int) -> List[Worker]:
         """Start workers that share the GPUs and have the CPUs of `resources` each."""
-        environments = assign_devices(count, max(model.limits.gpus, 1))
-        if count > 1 and THREADS_VARIABLE not in os.environ:
-            threads = str(max(int(model.limits.cpus or 1), 1))
+        environments = assign_devices(count, max(model.spec.limits.gpus, 1))
+        if count > 1:
             for environment in environments:
-                environment[THREADS_VARIABLE] = threads
+                environment.update(limit_threads(model.spec.limits.cpus or 1, 1))
         return [ProcessWorker(model, environment) for environment in environments]

@@ -7,7 +7,7 @@ import os
 from typing import Any, Optional
 
 from ..errors import NOT_LOADED
-from ..jobs.outcome import READY, Outcome
+from ..jobs.result import READY, JobResult
 from ..model.loading import describe
 from .jobs import FolderJob
 from .workers import Model, ProcessWorker, Worker, WorkerLost
@@ -27,19 +27,19 @@ class ModelActor:
         self._model = model
         self._worker: Optional[ProcessWorker] = None
 
-    def load(self) -> Outcome:
-        """Load the model and return the outcome."""
+    def load(self) -> JobResult:
+        """Load the model and return the result."""
         try:
             if self._worker is None:
                 os.chdir(self._model.folder)
                 self._worker = ProcessWorker(self._model, {})
             return self._worker.load()
         except Exception as error:
-            return Outcome(
+            return JobResult(
                 NOT_LOADED, f"cannot start on {os.uname()[1]}: {describe(error)}"
             )
 
-    def run(self, job: FolderJob) -> Optional[Outcome]:
+    def run(self, job: FolderJob) -> Optional[JobResult]:
         """Run a job; return None if the model could not be loaded again."""
         if self._worker is None or not self._worker.load().ok:
             return None
@@ -67,7 +67,7 @@ class RayWorker(Worker):
         self._losses = 0
         self._actor = self._start_actor()
 
-    def load(self) -> Outcome:
+    def load(self) -> JobResult:
         """Wait until the actor has started and loaded the model.
 
         Raises:
@@ -76,26 +76,26 @@ class RayWorker(Worker):
         if self._is_loaded:
             return READY
         try:
-            outcome: Outcome = self._get(self._actor.load.remote())
+            result: JobResult = self._get(self._actor.load.remote())
         except WorkerLost as error:
             self._losses += 1
             if self._losses < MAX_LOSSES:
                 raise
-            return Outcome(NOT_LOADED, f"lost {MAX_LOSSES} times: {error}")
-        self._is_loaded = outcome.ok
+            return JobResult(NOT_LOADED, f"lost {MAX_LOSSES} times: {error}")
+        self._is_loaded = result.ok
         self._losses = 0
-        return outcome
+        return result
 
-    def run(self, job: FolderJob) -> Outcome:
+    def run(self, job: FolderJob) -> JobResult:
         """Run a job.
 
         Raises:
             WorkerLost: the actor is gone, or cannot load the model again.
         """
-        outcome: Optional[Outcome] = self._get(self._actor.run.remote(job))
-        if outcome is None:
+        result: Optional[JobResult] = self._get(self._actor.run.remote(job))
+        if result is None:
             raise WorkerLost("the model could not be loaded again")
-        return outcome
+        return result
 
     def replace(self) -> None:
         """Request another actor."""
@@ -112,7 +112,7 @@ class RayWorker(Worker):
         self._ray.kill(self._actor)
 
     def _start_actor(self) -> Any:
-        limits = self._model.limits
+        limits = self._model.spec.limits
         actor = self._ray.remote(ModelActor).options(
             num_cpus=limits.cpus or 1,
             num_gpus=limits.gpus,

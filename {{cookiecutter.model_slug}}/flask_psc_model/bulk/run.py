@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Sequence
 
-from ..jobs.outcome import Outcome
+from ..jobs.result import JobResult
 from .crew import Crew
 from .failures import Failures
 from .jobs import FolderJob
@@ -92,12 +92,12 @@ class BulkRun:
                 handled = signals.count
                 self._stop(crew, handled)
 
-    def _record(self, job: FolderJob, outcome: Outcome) -> None:
-        self.progress.add(outcome.ok)
-        if outcome.ok:
+    def _record(self, job: FolderJob, result: JobResult) -> None:
+        self.progress.add(result.ok)
+        if result.ok:
             self.failures.discard(job.name)
         else:
-            self.failures.add(job.name, outcome)
+            self.failures.add(job.name, result)
 
     def _stop(self, crew: Crew, signal_count: int) -> None:
         if signal_count == 1:

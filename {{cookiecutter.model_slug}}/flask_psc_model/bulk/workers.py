@@ -4,15 +4,15 @@ from abc import ABC, abstractmethod
 from typing import Any, Dict, List, NamedTuple
 
 from ..jobs.job import Job
-from ..jobs.outcome import Outcome
+from ..jobs.result import JobResult
 from ..logs import set_request_id
-from ..model.spec import Limits
-from ..workers.process_runner import ProcessRunner
+from ..model.spec import Limits, ModelSpec
+from ..workers.pool import WorkerPool
 from .jobs import FolderJob
 
 
 class WorkerLost(Exception):
-    """The worker is gone with its machine; the outcome of its job is unknown."""
+    """The worker is gone with its machine; the result of its job is unknown."""
 
 
 class NoCapacity(Exception):
@@ -24,14 +24,12 @@ class Model(NamedTuple):
 
     Attributes:
         factory: dotted path of the class or function that returns the model.
-        metadata: path of its `model.yaml`, empty if there is none.
-        limits: from that file.
+        spec: of its `model.yaml`.
         folder: of the repository.
     """
 
     factory: str
-    metadata: str
-    limits: Limits
+    spec: ModelSpec
     folder: str
 
 
@@ -39,7 +37,7 @@ class Worker(ABC):
     """Runs jobs, one at a time."""
 
     @abstractmethod
-    def load(self) -> Outcome:
+    def load(self) -> JobResult:
         """Wait until the model is loaded.
 
         Raises:
@@ -47,7 +45,7 @@ class Worker(ABC):
         """
 
     @abstractmethod
-    def run(self, job: FolderJob) -> Outcome:
+    def run(self, job: FolderJob) -> JobResult:
         """Run a job.
 
         Raises:
@@ -103,16 +101,16 @@ class ProcessWorker(Worker):
             model: to load.
             environment: variables to set for the process.
         """
-        self._runner = ProcessRunner([environment])
-        self._runner.choose(model.factory, model.metadata, model.limits)
+        self._runner = WorkerPool([environment])
+        self._runner.set_model(model.factory, model.spec)
         self._runner.start()
 
-    def load(self) -> Outcome:
+    def load(self) -> JobResult:
         """Wait until the model is loaded, at most `timeout.status`."""
         return self._runner.load()
 
-    def run(self, job: FolderJob) -> Outcome:
-        """Run a job; its outcome may be a crash or the time limit."""
+    def run(self, job: FolderJob) -> JobResult:
+        """Run a job; its result may be a crash or the time limit."""
         set_request_id(job.name)
         return self._runner.run(Job(job.input_folder, job.output_folder))
 
@@ -125,4 +123,4 @@ class ProcessWorker(Worker):
 
     def close(self) -> None:
         """Stop the model process."""
-        self._runner.finish()
+        self._runner.drain()

@@ -111,7 +111,7 @@ def find_model() -> Model:
         raise ValueError("the app of app.py was not made by create_app")
     factory = app.config["PSC_MODEL_FACTORY"]
     spec = ModelSpec.of_model(factory)
-    return Model(to_path(factory), spec.path, spec.limits, os.getcwd())
+    return Model(to_path(factory), spec, os.getcwd())
 
 
 def list_outputs(model: Model) -> List[str]:
@@ -120,7 +120,7 @@ def list_outputs(model: Model) -> List[str]:
     Raises:
         ValueError: there are none.
     """
-    names = list(ModelSpec.load(model.metadata).outputs) if model.metadata else []
+    names = list(model.spec.outputs)
     if not names:
         raise ValueError(
             "--resume finds the jobs that are done by the outputs of model.yaml, and it"
@@ -163,7 +163,7 @@ def run_jobs(
     if address:
         backend = RayCluster(address, model.folder)
     with backend, StopSignals() as signals:
-        count = processes or backend.available_slots(model.limits)
+        count = processes or backend.available_slots(model.spec.limits)
         workers = backend.start_workers(model, min(count, len(jobs)))
         run.work(workers, jobs, signals)
     click.echo(run.summarise())

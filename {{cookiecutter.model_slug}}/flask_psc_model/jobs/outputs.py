@@ -1,231 +1,253 @@
-"""The outputs of one job: all of them arrive, or none.
+"""The staging folder of a job: the model writes there, and nobody else sees it.
 
-The model writes into a staging folder inside the output folder, so that moving a
-file into place is one atomic rename on the same file system.
+It stands in the output folder, so that moving a file into place is one rename on the
+same file system. The process that runs the model makes and fills it (`Staging`); the one
+that answers the client names it, commits it (`transaction`) or removes it (`Destination`).
 """
 
 import contextlib
 import errno
-import fcntl
+import hashlib
 import logging
 import os
+import secrets
 import shutil
+import socket
+import stat
 import tempfile
-from typing import Any, List, Sequence
+from functools import lru_cache
+from typing import Iterator, NamedTuple, Sequence, Tuple
 
 from ..errors import InvalidJob, ModelFailed
-from .publication import publish, roll_back
 
-STAGING_PREFIX = ".psc-"
+#: Names that begin so are the server's own in every output folder.
+RESERVED_PREFIX = ".psc-"
 
 log = logging.getLogger(__name__)
 
 
-class Outputs:
-    """A context manager that publishes what the model wrote.
-
-    On leaving it, everything that was not published is gone, and so is an output
-    folder that it had to create.
+class Staged(NamedTuple):
+    """The outputs that a model wrote.
 
     Attributes:
-        paths: where the model writes its declared outputs, in their order.
-        staging_folder: the folder that they are in.
+        path: of the staging folder.
+        names: of the declared outputs.
+        is_single: whether the first of them is a file, and there is nothing else.
+        is_elsewhere: whether it is not in the output folder, which takes no new files.
     """
 
-    def __init__(self, folder: str, filenames: Sequence[str]) -> None:
-        """Choose the outputs.
+    path: str
+    names: Tuple[str, ...]
+    is_single: bool
+    is_elsewhere: bool
 
-        Args:
-            folder: absolute path of the output folder.
-            filenames: of the declared outputs.
-        """
-        self.folder = folder
-        self.filenames = list(filenames)
-        self.paths: List[str] = []
-        self._created_folders: List[str] = []
-        self.staging_folder = ""
-        self._lock = -1
-        self._in_place = False
 
-    def __enter__(self) -> "Outputs":
-        try:
-            self._stage()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+class Staging:
+    """The staging folder on the side of the model, which leaves it to who answers.
 
-    def __exit__(self, *_: Any) -> None:
-        if self.staging_folder:
-            _remove_tree(self.staging_folder)
-        if self._lock >= 0:
-            os.close(self._lock)
-        _remove_folders(self._created_folders)
+    Attributes:
+        path: of the staging folder.
+        output_paths: where the model writes its declared outputs, in their order.
+    """
 
-    def publish(self) -> None:
-        """Move everything that the model wrote to the output folder.
+    def __init__(self, folder: str, name: str, filenames: Sequence[str]) -> None:
+        """Make the staging folder, and the output folder where there is none.
 
         Raises:
-            ModelFailed: a declared output was not written.
-            InvalidJob: a file cannot be put into place; what was there is back.
+            InvalidJob: nothing can be written there.
         """
-        for filename, path in zip(self.filenames, self.paths):
-            if not os.path.exists(path):
-                raise ModelFailed(f"the model did not write its output {filename}")
+        self._names = tuple(map(os.path.normpath, filenames))
+        self._is_elsewhere = False
+        self.path = os.path.join(folder, name)
         try:
-            publish(self.staging_folder, self.folder, self._in_place)
+            _make_in(folder, self.path)
         except OSError as error:
-            raise InvalidJob(
-                f"cannot write the output {self._find_target(error)}: {error.strerror}"
-            ) from error
-        self._created_folders = []
-
-    def _create_folder(self) -> None:
-        for folder in reversed(list_missing_folders(self.folder)):
-            try:
-                os.mkdir(folder)
-                self._created_folders.insert(0, folder)
-            except FileExistsError:
-                pass
-            except OSError as error:
-                raise self._unwritable(error) from error
-        if not os.path.isdir(self.folder):
-            raise InvalidJob(f"the output folder {self.folder} is not a folder")
-
-    def _stage(self) -> None:
-        try:
-            self._stage_in_folder()
-        except OSError as error:
-            if not self._can_overwrite():
-                raise self._unwritable(error) from error
-            self._make_staging(tempfile.gettempdir())
-            self._in_place = True
+            targets = [os.path.join(folder, each) for each in self._names]
+            if not targets or not all(map(_can_overwrite, targets)):
+                raise _describe_unwritable(folder, error) from error
             log.warning(
                 "the output folder %s takes no new files (%s): its output files are"
                 " overwritten in place, which is not atomic",
-                self.folder,
+                folder,
                 error.strerror,
             )
-        for filename in self.filenames:
-            path = os.path.join(self.staging_folder, filename)
-            if os.path.dirname(filename):
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-            self.paths.append(path)
+            self.path = os.path.join(tempfile.gettempdir(), name)
+            self._is_elsewhere = True
+            os.mkdir(self.path, 0o700)
+        self.output_paths = [os.path.join(self.path, each) for each in filenames]
+        for each in self._names:
+            if os.path.dirname(each):
+                parent = os.path.join(self.path, os.path.dirname(each))
+                os.makedirs(parent, exist_ok=True)
 
-    def _stage_in_folder(self, tries: int = 3) -> None:
-        try:
-            self._make_staging(self.folder)
-        except (FileNotFoundError, NotADirectoryError):
-            if tries == 1:
-                raise
-            # there is none yet, or a job that failed has removed what it had made
-            self._create_folder()
-            self._stage_in_folder(tries - 1)
+    def settle(self) -> Staged:
+        """Check what the model wrote, and turn links into what they point to.
 
-    def _can_overwrite(self) -> bool:
-        targets = [os.path.join(self.folder, name) for name in self.filenames]
-        return bool(targets) and all(
-            os.path.isfile(path) and os.access(path, os.W_OK) for path in targets
-        )
-
-    def _make_staging(self, parent: str) -> None:
-        """Make a staging folder; the lock held on it tells others it is in use."""
-        remove_stale(parent)
-        while not self.staging_folder:
-            staging = tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=parent)
-            # another job may take it for stale before it is locked
-            with contextlib.suppress(FileNotFoundError):
-                lock = _open_folder(staging)
-                if _try_lock(lock) and os.path.isdir(staging):
-                    self.staging_folder, self._lock = staging, lock
-                else:
-                    os.close(lock)
-
-    def _find_target(self, error: OSError) -> str:
-        for name in (error.filename2, error.filename):
-            if name and not str(name).startswith(self.staging_folder):
-                return str(name)
-        return self.folder
-
-    def _unwritable(self, error: OSError) -> InvalidJob:
-        message = f"cannot write to the output folder {self.folder}: {error.strerror}"
-        if error.errno in (errno.EACCES, errno.EPERM):
-            message += (
-                f"; the server runs as user {os.geteuid()} and group {os.getegid()}: give them write permission"
-                " there, or start the container with --user for a user who has it"
-            )
-        return InvalidJob(message)
+        Raises:
+            ModelFailed: a declared output is missing, or something is no file.
+        """
+        written = []
+        with contextlib.suppress(FileNotFoundError):
+            written = list(_settle(self.path))
+        files = [each for each in written if not each.endswith("/")]
+        for name in self._names:
+            if name + "/" in written:
+                if not any(each.startswith(name + "/") for each in files):
+                    raise ModelFailed(f"the model's output {name} is an empty folder")
+            elif name not in files:
+                raise ModelFailed(f"the model did not write its output {name}")
+        is_single = len(written) == 1 and written[0] in self._names
+        return Staged(self.path, self._names, is_single, self._is_elsewhere)
 
 
-def list_missing_folders(folder: str) -> List[str]:
-    """List a folder and those above it that do not exist, the deepest first."""
-    missing = []
-    while not os.path.lexists(folder):
-        missing.append(folder)
-        folder = os.path.dirname(folder)
-    return missing
+class Destination:
+    """The output folder of one job, on the side of the process that answers.
 
-
-def clean_up(folder: str, missing_folders: Sequence[str]) -> None:
-    """Undo what a model process that was killed left behind.
-
-    Args:
-        folder: its output folder.
-        missing_folders: what `list_missing_folders` said of it before the job.
+    Attributes:
+        name: of the staging folder; nobody can foresee it.
     """
-    for parent in (folder, tempfile.gettempdir()):
-        with contextlib.suppress(OSError):
-            remove_stale(parent)
-    _remove_folders(missing_folders)
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self.name = f"{_owner_prefix(os.getpid())}{secrets.randbits(48)}"
+        self._existing = folder
+        while not os.path.lexists(self._existing):
+            self._existing = os.path.dirname(self._existing)
+
+    def clean_up(self) -> None:
+        """Remove the staging folder, and an output folder made for nothing.
+
+        What the model started must have ended: it could write there again.
+        """
+        for parent in (self._folder, tempfile.gettempdir()):
+            shutil.rmtree(os.path.join(parent, self.name), ignore_errors=True)
+        folder = self._folder
+        while folder != self._existing:
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+            folder = os.path.dirname(folder)
 
 
-def remove_stale(parent: str) -> None:
-    """Remove the staging folders that dead processes left in a folder.
+@lru_cache(maxsize=None)
+def _owner_prefix(pid: int) -> str:
+    return f"{RESERVED_PREFIX}{find_host()}-{pid}-{find_start(pid)}-"
 
-    A publication that one of them was in the middle of is rolled back. A staging
-    folder whose lock somebody holds is in use and stays.
 
-    Raises:
-        OSError: the folder cannot be listed.
+def find_start(pid: int) -> int:
+    """Return when a process started, in clock ticks; 0 where there is none.
+
+    See `starttime` in proc(5): with the process id it names a process for good.
     """
-    for name in os.listdir(parent):
-        if not name.startswith(STAGING_PREFIX):
-            continue
-        path = os.path.join(parent, name)
-        with contextlib.suppress(OSError):
-            lock = _open_folder(path)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                roll_back(path)
-                shutil.rmtree(path, ignore_errors=True)
-            finally:
-                os.close(lock)
-
-
-def _remove_folders(folders: Sequence[str]) -> None:
-    for folder in folders:
-        with contextlib.suppress(OSError):
-            os.rmdir(folder)
-
-
-def _remove_tree(folder: str) -> None:
     try:
-        # after a job that went well it is empty, and this is all there is to do
-        os.rmdir(folder)
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[19])
     except OSError:
-        shutil.rmtree(folder, ignore_errors=True)
+        return 0
 
 
-def _open_folder(path: str) -> int:
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+def is_alive(pid: int, start: int) -> bool:
+    """Return whether a process that started then still runs."""
+    # without a free descriptor its start cannot be read
+    return find_start(pid) in (start, 0) and os.path.exists(f"/proc/{pid}")
 
 
-def _try_lock(descriptor: int) -> bool:
-    """Lock a folder, where its file system has locks; return False if it is locked."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        log.debug("no lock on the staging folder: %s", error.strerror)
-    return True
+@lru_cache(maxsize=None)
+def find_host() -> str:
+    """Return what names this machine, or this container, among those that share files.
+
+    A process id means nothing beyond its namespace, which is part of the name.
+    """
+    parts = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    # a container may have no id of the machine; the other one changes when it boots
+    for path in ("/etc/machine-id", "/proc/sys/kernel/random/boot_id"):
+        with contextlib.suppress(OSError), open(path) as file:
+            parts.append(file.read())
+        if len(parts) > 2 and parts[-1].strip():
+            break
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def _settle(root: str, folder: str = "", above: Tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the paths below a folder, those of folders with a slash at their end.
+
+    Links are replaced; `above` are the folders whose content this one is a copy of.
+    """
+    found = os.scandir(os.path.join(root, folder))
+    for entry in sorted(found, key=lambda entry: entry.name):
+        name = os.path.join(folder, entry.name)
+        inside = above
+        if entry.name.startswith(RESERVED_PREFIX):
+            raise ModelFailed(
+                f"the model wrote {name}: names that begin with {RESERVED_PREFIX} are"
+                " reserved for the server, choose another one"
+            )
+        if entry.is_symlink():
+            try:
+                inside += (_replace_link(entry.path, above),)
+            except OSError as error:
+                raise ModelFailed(
+                    f"the model's output {name} is a link that cannot be followed:"
+                    f" {error.strerror or error}"
+                ) from error
+        if entry.is_dir():
+            yield name + "/"
+            yield from _settle(root, name, inside)
+        elif entry.is_file():
+            yield name
+        else:
+            raise ModelFailed(
+                f"the model's output {name} is neither a file nor a folder"
+            )
+
+
+def _replace_link(path: str, above: Tuple[str, ...]) -> str:
+    """Put in the place of a link what it points to: of a folder, links to its content."""
+    mode = os.stat(path).st_mode
+    target = os.path.realpath(path)
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "it points to neither a file nor a folder")
+    here = os.path.realpath(os.path.dirname(path))
+    if target in above or os.path.commonpath([target, here]) == target:
+        raise OSError(errno.ELOOP, "it points to a folder that it is in")
+    os.remove(path)
+    if stat.S_ISREG(mode):
+        shutil.copy2(target, path)
+    else:
+        os.mkdir(path)
+        for name in os.listdir(target):
+            os.symlink(os.path.join(target, name), os.path.join(path, name))
+    return target
+
+
+def _make_in(folder: str, path: str) -> None:
+    """Make a staging folder, and the output folder where there is none."""
+    # a job that failed may remove the output folder that it had made
+    for left in reversed(range(3)):
+        try:
+            os.mkdir(path, 0o700)
+            return
+        except (FileNotFoundError, NotADirectoryError):
+            if not left:
+                raise
+            try:
+                os.makedirs(folder, exist_ok=True)
+            except FileExistsError:
+                message = f"the output folder {folder} is not a folder"
+                raise InvalidJob(message) from None
+
+
+def _can_overwrite(path: str) -> bool:
+    return os.path.isfile(path) and os.access(path, os.W_OK)
+
+
+def _describe_unwritable(folder: str, error: OSError) -> InvalidJob:
+    message = f"cannot write to the output folder {folder}: {error.strerror}"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        message += (
+            f"; the server runs as user {os.geteuid()} and group {os.getegid()}: give"
+            " them write permission there, or start the container with --user for a"
+            " user who has it"
+        )
+    return InvalidJob(message)

@@ -16,8 +16,10 @@ class ModelBase(ABC):
     """The base class of a model.
 
     `__init__` loads the weights; it is called once, without arguments. `run` runs one
-    job. A class with all five attributes of `ModelBase` counts as a subclass even if
-    it does not inherit from it.
+    job. A method `close` without arguments, if there is one, is called at an orderly end
+    of the process, and has 10 seconds; after a crash or a time limit it is not. A class
+    with all five attributes of `ModelBase` counts as a subclass even if it does not
+    inherit from it.
     """
 
     @property
@@ -33,6 +35,9 @@ class ModelBase(ABC):
     @abstractmethod
     def run(self, *paths: Any) -> None:
         """Read the input files and write the output files of one job.
+
+        It is a plain function, neither async nor a generator, with one parameter for
+        each file, or with `*paths`. Otherwise the model is not loaded.
 
         Args:
             paths: absolute paths as `str`: the input files in the order of

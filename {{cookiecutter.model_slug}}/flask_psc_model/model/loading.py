@@ -2,11 +2,19 @@
 
 import importlib
 import importlib.util
+import inspect
+import logging
+import os
 import sys
 from typing import Any, Callable, List, Tuple, Union
 
 from ..errors import ModelNotLoaded
 from .base import INTERFACE
+
+#: Seconds that `close` of a model may take.
+CLOSE_SECONDS = 10
+
+log = logging.getLogger(__name__)
 
 ModelFactory = Union[str, Callable[[], Any]]
 
@@ -86,21 +94,110 @@ def load_model(factory: ModelFactory) -> Any:
     Raises:
         ModelNotLoaded: the factory failed, or did not return a model.
     """
+    problem = "the model could not be loaded: {}"
     try:
         make = import_object(factory) if isinstance(factory, str) else factory
-        model = make()
-    except (Exception, SystemExit) as error:
-        raise ModelNotLoaded(
-            f"the model could not be loaded: {describe(error)}"
-        ) from error
-    missing = [name for name in INTERFACE if not hasattr(model, name)]
-    if missing:
-        raise ModelNotLoaded(
-            f"the model could not be loaded: {factory} returned an object of type"
-            f" {type(model).__name__}, which has no {', '.join(missing)}: derive the"
-            " class from flask_psc_model.ModelBase"
-        )
+        fault = _find_mismatch(make) if callable(make) else ""
+        if fault:
+            fault = (
+                f"{getattr(make, '__name__', make)}() is called without arguments, and"
+                f" is {fault}: set defaults, or pass create_app a function"
+                " without arguments that returns the model"
+            )
+        else:
+            model = call_model(make)
+            fault = _find_fault(model)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise ModelNotLoaded(problem.format(describe(error))) from error
+    if fault:
+        raise ModelNotLoaded(problem.format(fault))
     return model
+
+
+def call_model(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function of a model.
+
+    A process that the model forked, and that comes back from there, ends here: it would
+    go on as a second server.
+    """
+    pid = os.getpid()
+    try:
+        return function(*args)
+    finally:
+        if os.getpid() != pid:
+            error = sys.exc_info()[1]
+            is_fine = isinstance(error, SystemExit) and not error.code
+            os._exit(0 if error is None or is_fine else 1)
+
+
+def close_model(model: Any) -> None:
+    """Call `close` of a model that has one; a failure is in the log only."""
+    close = getattr(model, "close", None)
+    if callable(close):
+        try:
+            call_model(close)
+        except BaseException:
+            log.exception("close() of the model failed")
+
+
+def _find_fault(model: Any) -> str:
+    """Return why an object cannot be run as a model; nothing if it can."""
+    name = type(model).__name__
+    missing = [each for each in INTERFACE if not hasattr(model, each)]
+    if missing:
+        return (
+            f"the factory returned an object of type {name}, which has no"
+            f" {', '.join(missing)}: derive the class from flask_psc_model.ModelBase"
+        )
+    if not callable(model.run):
+        return f"run of {name} is no method"
+    run = inspect.unwrap(model.run)
+    if inspect.iscoroutinefunction(run) or inspect.isasyncgenfunction(run):
+        return "run() is async, and nothing would await it: define it without async"
+    if inspect.isgeneratorfunction(run):
+        return "run() has a yield, so that calling it does nothing: remove the yield"
+    inputs, outputs = as_list(model.input_filenames), as_list(model.output_filenames)
+    problem = _find_mismatch(model.run, *inputs + outputs)
+    if problem:
+        return (
+            f"run() takes {_count_paths(model.run)}; the model has"
+            f" {_list('input', inputs)} and {_list('output', outputs)}: {problem}"
+        )
+    return ""
+
+
+def _find_mismatch(function: Callable[..., Any], *args: str) -> str:
+    """Return why a function cannot be called with some arguments; nothing if it can."""
+    try:
+        inspect.signature(function).bind(*args)
+    except TypeError as error:
+        return str(error)
+    except ValueError:
+        # it has no signature: one in C, for example
+        pass
+    return ""
+
+
+def _count_paths(run: Callable[..., Any]) -> str:
+    parameters = inspect.signature(run).parameters.values()
+    places = [
+        each
+        for each in parameters
+        if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+    ]
+    needed = sum(each.default is each.empty for each in places)
+    if any(each.kind is each.VAR_POSITIONAL for each in parameters):
+        return f"{needed} or more paths"
+    if needed < len(places):
+        return f"{needed} to {len(places)} paths"
+    return f"{needed} path{'' if needed == 1 else 's'}"
+
+
+def _list(kind: str, names: List[str]) -> str:
+    listed = f" ({', '.join(names)})" if names else ""
+    return f"{len(names)} {kind}{'' if len(names) == 1 else 's'}{listed}"
 
 
 def as_list(filenames: Any) -> List[str]:

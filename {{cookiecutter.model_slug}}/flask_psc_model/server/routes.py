@@ -7,12 +7,12 @@ from flask import Blueprint, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from ..errors import FAILED, ApiError, JobTooLarge, RequestTimeout
-from ..jobs.job import Job
 from ..logs import set_request_id
 from ..model.loading import describe, import_object
 from ..model.spec import ModelSpec
 from ..version import __version__
 from ..workers.runner import Runner
+from .job_request import parse_job
 from .openapi import describe_api
 from .responses import MessageResponse
 
@@ -32,19 +32,20 @@ log = logging.getLogger(__name__)
 @api.route("/status", methods=["GET"], provide_automatic_options=False)
 def status() -> Response:
     """Return 200 when the model is loaded, 500 when it cannot be loaded."""
-    outcome = _runner().load()
+    result = _runner().load()
     # platforms poll this route: log changes only
-    if current_app.extensions.get("psc_status") != outcome:
-        current_app.extensions["psc_status"] = outcome
-        log.info("flask_psc_model %s: %s", __version__, outcome.message)
-    return MessageResponse.of_kind(*outcome)
+    if current_app.extensions.get("psc_status") != result:
+        current_app.extensions["psc_status"] = result
+        log.info("flask_psc_model %s: %s", __version__, result.message)
+    return MessageResponse.of_kind(result.kind, result.message)
 
 
 @api.route("/run", methods=["POST"], provide_automatic_options=False)
 def run() -> Response:
     """Run one job: read the input folder, write the output folder."""
-    job = Job.parse(_read_body(), request.is_json)
-    return MessageResponse.of_kind(*_runner().run(job))
+    job = parse_job(_read_body(), request.is_json)
+    result = _runner().run(job)
+    return MessageResponse.of_kind(result.kind, result.message)
 
 
 @api.route("/shutdown", methods=["POST"], provide_automatic_options=False)

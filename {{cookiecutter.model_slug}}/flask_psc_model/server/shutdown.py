@@ -36,7 +36,7 @@ class DevelopmentStop:
         threading.Thread(target=self._finish, daemon=True).start()
 
     def _finish(self) -> None:
-        self._runner.finish()
+        self._runner.drain()
         time.sleep(LAST_RESPONSES)
         self._finished = True
         os.kill(os.getpid(), signal.SIGTERM)
@@ -61,7 +61,7 @@ def stop_server() -> None:
     """
     if request.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn"):
         # no job starts after this response, however late the signal arrives
-        current_app.extensions["psc_model"].refuse()
+        current_app.extensions["psc_model"].stop_accepting()
         os.kill(os.getppid(), signal.SIGTERM)
         return
     stop = current_app.extensions.get("psc_stop")

@@ -1,12 +1,20 @@
-"""The number of model processes and their CUDA devices."""
+"""The number of model processes, their CUDA devices and their threads."""
 
 import glob
 import itertools
 import os
 import re
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
+
+#: How many threads numerical libraries start; by default one for each CPU of the machine.
+THREADS_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
 
 
 def count_processes() -> int:
@@ -15,12 +23,34 @@ def count_processes() -> int:
     Raises:
         ValueError: it is not a whole number above zero.
     """
-    text = os.environ.get("PSC_MODEL_PROCESSES") or "1"
-    if not text.isdigit() or int(text) < 1:
-        raise ValueError(
-            f"PSC_MODEL_PROCESSES is {text!r}: set it to a whole number above zero"
-        )
-    return int(text)
+    return _read_number("PSC_MODEL_PROCESSES") or 1
+
+
+def count_max_jobs() -> int:
+    """Return after how many jobs a model process is replaced, `PSC_MODEL_MAX_JOBS`.
+
+    Returns:
+        The number; 0 for never, the default.
+
+    Raises:
+        ValueError: it is not a whole number above zero.
+    """
+    return _read_number("PSC_MODEL_MAX_JOBS")
+
+
+def limit_threads(cpus: Optional[float], processes: int) -> Dict[str, str]:
+    """Return the variables that keep model processes off each other's CPUs.
+
+    A variable that is set in this process stays as it is.
+
+    Args:
+        cpus: of all of them together; None for no limit.
+        processes: number of model processes.
+    """
+    if cpus is None:
+        return {}
+    threads = str(max(int(cpus / processes), 1))
+    return {name: threads for name in THREADS_VARIABLES if name not in os.environ}
 
 
 def assign_devices(processes: int, each: int = 1) -> List[Dict[str, str]]:
@@ -57,3 +87,10 @@ def find_devices() -> List[str]:
 
 def _number(path: str) -> int:
     return int(re.sub(r"\D", "", path))
+
+
+def _read_number(variable: str) -> int:
+    text = os.environ.get(variable) or ""
+    if text and (not text.isdigit() or int(text) < 1):
+        raise ValueError(f"{variable} is {text!r}: set it to a whole number above zero")
+    return int(text or 0)

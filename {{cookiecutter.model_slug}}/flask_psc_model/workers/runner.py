@@ -1,4 +1,4 @@
-"""Runners: they own the model, and run one job at a time."""
+"""Runners: they own the model and run jobs, and they publish what it wrote."""
 
 import logging
 import os
@@ -7,11 +7,13 @@ import time
 from abc import ABC, abstractmethod
 from typing import Any, List
 
-from ..errors import NOT_LOADED, ModelNotLoaded
-from ..jobs.execution import answer_job
+from ..errors import InvalidJob, ModelNotLoaded
+from ..jobs.execution import run_job
 from ..jobs.job import Job
-from ..jobs.outcome import READY, Outcome
-from ..model.loading import ModelFactory, load_model
+from ..jobs.outputs import Destination
+from ..jobs.result import READY, JobResult, not_loaded
+from ..jobs.transaction import commit, recover
+from ..model.loading import ModelFactory, close_model, load_model
 from ..model.spec import ModelSpec
 from .stats import Stats
 
@@ -28,29 +30,46 @@ class Runner(ABC):
     def __init__(self) -> None:
         self.stats = Stats()
 
+    def run(self, job: Job) -> JobResult:
+        """Run one job, and move its outputs into place: all of them, or none."""
+        recover(job.output_folder)
+        destination = Destination(job.output_folder)
+        try:
+            result = self._run(job, destination.name)
+            if result.staged:
+                commit(result.staged, job.output_folder)
+                return result
+        except InvalidJob as error:
+            result = JobResult.of(error)
+        except BaseException:
+            destination.clean_up()
+            raise
+        destination.clean_up()
+        return result
+
     @abstractmethod
-    def load(self) -> Outcome:
+    def load(self) -> JobResult:
         """Wait until the model is loaded; a failed load is tried again."""
 
     @abstractmethod
-    def run(self, job: Job) -> Outcome:
-        """Run one job, after those that came before it."""
+    def stop_accepting(self) -> None:
+        """Let no other job start, not even one that waits; signal handlers may call it."""
 
     @abstractmethod
-    def refuse(self) -> None:
-        """Let no other job start, not even one that waits."""
-
-    @abstractmethod
-    def finish(self) -> None:
-        """Wait for the running job, and let no other one start."""
+    def drain(self) -> None:
+        """Wait for the jobs that run, and let no other one start."""
 
     @abstractmethod
     def count_waiting(self) -> int:
-        """Return the number of jobs that wait for their turn."""
+        """Return the number of jobs that wait."""
 
     @abstractmethod
     def list_processes(self) -> List[int]:
         """Return the ids of the processes that hold the model."""
+
+    @abstractmethod
+    def _run(self, job: Job, staging_name: str) -> JobResult:
+        """Run one job, up to its staged outputs, after those that came before it."""
 
 
 class LocalRunner(Runner):
@@ -70,7 +89,7 @@ class LocalRunner(Runner):
         self._running = threading.Lock()
         self._waiting: List[Job] = []
 
-    def load(self) -> Outcome:
+    def load(self) -> JobResult:
         """Load the model unless it is loaded; a failed load is tried again."""
         with self._loading:
             if self._model is None:
@@ -80,44 +99,44 @@ class LocalRunner(Runner):
                     self._model = load_model(self.factory)
                 except ModelNotLoaded as error:
                     log.error("the model could not be loaded", exc_info=error.__cause__)
-                    return Outcome.of(error)
+                    return JobResult.of(error)
                 except ValueError as error:
-                    return Outcome(NOT_LOADED, str(error))
+                    return not_loaded(str(error))
                 self.stats.load_times.add(time.monotonic() - started)
         return READY
 
-    def run(self, job: Job) -> Outcome:
-        """Run one job, after those that came before it."""
-        outcome = self.load()
-        if outcome is not READY:
-            return outcome
-        waiting_since = time.monotonic()
-        self._waiting.append(job)
-        with self._running:
-            self._waiting.remove(job)
-            started = time.monotonic()
-            self.stats.wait_times.add(started - waiting_since)
-            log_start(job)
-            outcome = answer_job(self._model, job, self._spec)
-            self.stats.run_times.add(time.monotonic() - started)
-            return outcome
+    def stop_accepting(self) -> None:
+        """Do nothing: the server ends with the job that runs, see `drain`."""
 
-    def refuse(self) -> None:
-        """Do nothing: the server ends with the job that runs, see `finish`."""
-
-    def finish(self) -> None:
+    def drain(self) -> None:
         """Wait for the running job, and let no other one start."""
         self._running.acquire()
+        close_model(self._model)
 
     def count_waiting(self) -> int:
-        """Return the number of jobs that wait for their turn."""
+        """Return the number of jobs that wait."""
         return len(self._waiting)
 
     def list_processes(self) -> List[int]:
         """Return the id of the process at hand."""
         return [os.getpid()]
 
+    def _run(self, job: Job, staging_name: str) -> JobResult:
+        result = self.load()
+        if not result.ok:
+            return result
+        came = time.monotonic()
+        self._waiting.append(job)
+        with self._running:
+            self._waiting.remove(job)
+            started = time.monotonic()
+            self.stats.wait_times.add(started - came)
+            log_start(job)
+            result = run_job(self._model, job, self._spec, staging_name)
+            self.stats.run_times.add(time.monotonic() - started)
+            return result
+
 
 def log_start(job: Job) -> None:
-    """Say in the log that a job begins."""
+    """Log that a job begins."""
     log.info("running the job %s -> %s", job.input_folder, job.output_folder)

@@ -15,7 +15,20 @@ TIME_LIMIT = "time_limit"
 KILLED = "killed"
 CRASHED = "crashed"
 FAILED_LOAD = "failed_load"
-REASONS = (TIME_LIMIT, KILLED, CRASHED, FAILED_LOAD)
+GPU_ERROR = "gpu_error"
+FAILING = "failing"
+MAX_JOBS = "max_jobs"
+BROKEN_CHANNEL = "broken_channel"
+REASONS = (
+    TIME_LIMIT,
+    KILLED,
+    CRASHED,
+    FAILED_LOAD,
+    GPU_ERROR,
+    FAILING,
+    MAX_JOBS,
+    BROKEN_CHANNEL,
+)
 
 
 class Counter:

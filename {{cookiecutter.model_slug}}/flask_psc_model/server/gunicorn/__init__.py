@@ -9,8 +9,9 @@ import sys
 from typing import Any, Dict
 
 from ...logs import make_logging_config
+from ...model.loading import CLOSE_SECONDS
 from ...model.spec import ModelSpec
-from ...workers.devices import count_processes
+from ...workers.devices import count_max_jobs, count_processes, limit_threads
 from ..tempdir import find_tempdir
 
 #: Threads of the web process: each handles one request at a time.
@@ -23,7 +24,8 @@ KEEPALIVE = 75
 #: model has a process of its own.
 HEARTBEAT_TIMEOUT = 30
 
-#: Seconds that a shutdown may take beyond the time limit of the running job.
+#: Seconds that a shutdown may take beyond the time limit of the running job and the
+#: `close` of the model.
 SHUTDOWN_MARGIN = 5
 
 
@@ -47,10 +49,13 @@ def settings(path: str) -> Dict[str, Any]:
         limits = ModelSpec.load(path).limits
         logging_config = make_logging_config()
         tempdir = find_tempdir()
-        count_processes()
+        processes = count_processes()
+        count_max_jobs()
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     os.environ["TMPDIR"] = tempdir
+    # the model processes inherit them
+    os.environ.update(limit_threads(limits.cpus, processes))
     host = os.environ.get("PSC_MODEL_HOST") or "0.0.0.0"
     port = os.environ.get("PSC_MODEL_PORT") or "8080"
     return dict(
@@ -62,7 +67,7 @@ def settings(path: str) -> Dict[str, Any]:
         threads=THREADS,
         keepalive=KEEPALIVE,
         timeout=HEARTBEAT_TIMEOUT,
-        graceful_timeout=int(limits.run_timeout) + SHUTDOWN_MARGIN,
+        graceful_timeout=int(limits.run_timeout) + CLOSE_SECONDS + SHUTDOWN_MARGIN,
         logconfig_dict=logging_config,
         worker_tmp_dir=tempdir,
         control_socket_disable=True,

@@ -13,9 +13,10 @@ from typing import Any, Callable, Dict
 
 from ...model.loading import to_path
 from ...model.spec import ModelSpec
-from ...workers.devices import assign_devices, count_processes
-from ...workers.lifeline import adopt_orphans, die_with_parent
-from ...workers.process_runner import ProcessRunner
+from ...workers.devices import assign_devices, count_max_jobs, count_processes
+from ...workers.pool import WorkerPool
+from ...workers.prctl import die_with_parent
+from ...workers.process import end_leftovers
 
 #: Seconds that a client may pause in the middle of a request.
 RECEIVE_TIMEOUT = 15
@@ -24,12 +25,13 @@ RECEIVE_TIMEOUT = 15
 def post_fork(server: Any, worker: Any) -> None:
     """Tie the web process to Gunicorn's arbiter, and start the model processes."""
     die_with_parent(worker.ppid)
-    adopt_orphans()
+    end_leftovers(worker.ppid)
     # connections inherit this from their listener
     timeout = struct.pack("ll", RECEIVE_TIMEOUT, 0)
     for listener in worker.sockets:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
-    worker.model_runner = ProcessRunner(assign_devices(count_processes()))
+    environments = assign_devices(count_processes())
+    worker.model_runner = WorkerPool(environments, count_max_jobs())
     worker.model_runner.start()
     _call_user_hook("post_fork", worker, server, worker)
 
@@ -45,23 +47,23 @@ def post_worker_init(worker: Any) -> None:
     factory = app.config["PSC_MODEL_FACTORY"]
     spec = ModelSpec.of_model(factory)
     runner = worker.model_runner
-    runner.choose(to_path(factory), spec.path, spec.limits)
+    runner.set_model(to_path(factory), spec)
     app.extensions["psc_model"] = runner
     stop = signal.getsignal(signal.SIGTERM)
 
-    def refuse_and_stop(number: int, frame: Any) -> None:
-        runner.refuse()
+    def stop_accepting_and_stop(number: int, frame: Any) -> None:
+        runner.stop_accepting()
         if callable(stop):
             stop(number, frame)
 
-    signal.signal(signal.SIGTERM, refuse_and_stop)
+    signal.signal(signal.SIGTERM, stop_accepting_and_stop)
     _call_user_hook("post_worker_init", worker, worker)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
     """Stop the model processes with the web process."""
     if worker.booted:
-        worker.model_runner.finish()
+        worker.model_runner.drain()
     _call_user_hook("worker_exit", worker, server, worker)
     if worker.booted:
         logging.shutdown()

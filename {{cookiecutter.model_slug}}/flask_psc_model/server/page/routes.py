@@ -72,10 +72,10 @@ def run() -> Response:
     with tempfile.TemporaryDirectory(prefix="psc-page-") as folder:
         page_job = PageJob(folder, spec)
         _add_inputs(page_job)
-        outcome = _get_runner().run(page_job.job)
-        if not outcome.ok:
-            message = page_job.shorten(outcome.message)
-            return MessageResponse.of_kind(outcome.kind, message)
+        result = _get_runner().run(page_job.job)
+        if not result.ok:
+            message = page_job.shorten(result.message)
+            return MessageResponse.of_kind(result.kind, message)
         with ExitStack() as stack:
             parts = page_job.open_files(stack)
             opened = stack.pop_all()

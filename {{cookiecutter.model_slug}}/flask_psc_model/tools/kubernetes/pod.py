@@ -12,8 +12,8 @@ from .workload import Workload
 USER = 1000
 
 #: Seconds beyond `timeout.run` that a server or a bulk run may take to end; Gunicorn's
-#: `graceful_timeout` is 5 of them.
-STOP_SECONDS = 10
+#: `graceful_timeout` is 15 of them.
+STOP_SECONDS = 20
 
 Amount = TypeVar("Amount", int, float)
 

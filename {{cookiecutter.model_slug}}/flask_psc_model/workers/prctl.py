@@ -3,11 +3,9 @@
 The calls are those of prctl(2), which Python has no names for.
 """
 
-import contextlib
 import ctypes
 import os
 import signal
-from typing import Set
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -32,21 +30,6 @@ def adopt_orphans() -> None:
     code 3 or 4 for one of its own workers and stops the whole server.
     """
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
-
-
-def reap_orphans(own: Set[int]) -> None:
-    """Wait for the adopted orphans that have ended, so that no zombie stays.
-
-    Args:
-        own: process ids of children for which somebody else waits.
-    """
-    options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            ended = os.waitid(os.P_ALL, 0, options)
-            if ended is None or ended.si_pid in own:
-                return
-            os.waitpid(ended.si_pid, os.WNOHANG)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -1,0 +1,232 @@
+"""The runner under Gunicorn and in bulk runs: a queue of jobs before model processes.
+
+Each process has a supervisor (see `supervisor`). A job goes to the process that has been
+idle longest, or waits for one; the thread of its request waits for the job's future, and
+commits the outputs itself. One lock, `changed`, guards the queue and all states.
+"""
+
+import collections
+import concurrent.futures
+import itertools
+import threading
+import time
+from typing import Deque, Dict, List, Optional, Sequence
+
+from ..jobs.job import Job
+from ..jobs.result import READY, JobResult, not_loaded, not_started
+from ..logs import get_request_id
+from ..model.spec import ModelSpec
+from .prctl import adopt_orphans
+from .runner import Runner, log_start
+from .supervisor import PendingJob, State, Supervisor
+
+#: Jobs that may wait; each holds a thread of the web process, whose others answer.
+MAX_WAITING_JOBS = 128
+
+#: Seconds between two looks at whether the model is loaded.
+POLL_SECONDS = 0.25
+
+SHUTTING_DOWN = not_started("the server is shutting down")
+
+
+class WorkerPool(Runner):
+    """Runs jobs in model processes, in the order in which they came.
+
+    Attributes:
+        changed: guards everything here and the states of the supervisors.
+        model_set: set once it is known which model to load.
+        max_jobs: after which a process is replaced; 0 for never.
+        stopping: whether no other job starts.
+        aborted: whether the running jobs are stopped, too.
+    """
+
+    def __init__(
+        self, environments: Sequence[Dict[str, str]], max_jobs: int = 0
+    ) -> None:
+        """Choose the processes, without starting them.
+
+        Args:
+            environments: variables to set, one mapping a model process.
+            max_jobs: after which a process is replaced; 0 for never.
+        """
+        super().__init__()
+        self.factory = ""
+        self.spec = ModelSpec()
+        self.max_jobs = max_jobs
+        self.changed = threading.Condition()
+        self.model_set = threading.Event()
+        self.stopping = False
+        self.aborted = False
+        self._queue: Deque[PendingJob] = collections.deque()
+        self._numbers = itertools.count(1)
+        self._supervisors = [Supervisor(self, each) for each in environments]
+
+    def start(self) -> None:
+        """Start the model processes: they get ready while the app is imported."""
+        adopt_orphans()
+        for supervisor in self._supervisors:
+            supervisor.thread.start()
+
+    def set_model(self, factory: str, spec: ModelSpec) -> None:
+        """Set the model, which is loaded at once.
+
+        Args:
+            factory: dotted path of the model's factory.
+            spec: of the model.
+        """
+        self.factory, self.spec = factory, spec
+        self.model_set.set()
+
+    def load(self) -> JobResult:
+        """Wait until the model is loaded, at most `timeout.status`.
+
+        A failed load is tried again once its pause is over.
+        """
+        deadline = time.monotonic() + self.spec.limits.status_timeout
+        with self.changed:
+            self._retry()
+            while True:
+                result = self._get_readiness()
+                left = deadline - time.monotonic()
+                if result is not None:
+                    return result
+                if left <= 0:
+                    return self._still_loading()
+                self.changed.wait(min(left, POLL_SECONDS))
+
+    def stop_accepting(self) -> None:
+        """Let no other job start; safe to call from a signal handler."""
+        self.stopping = True
+        for supervisor in self._supervisors:
+            supervisor.wake()
+
+    def abort(self) -> None:
+        """Let no other job start, and stop the running ones; nothing is left of them."""
+        self.aborted = True
+        self.stop_accepting()
+
+    def drain(self) -> None:
+        """Wait for the running jobs, let no other one start, and end the processes."""
+        self.stop_accepting()
+        self.model_set.set()
+        for supervisor in self._supervisors:
+            if supervisor.thread.is_alive():
+                supervisor.thread.join()
+
+    def count_waiting(self) -> int:
+        """Return the number of jobs that wait."""
+        return len(self._queue)
+
+    def list_processes(self) -> List[int]:
+        """Return the ids of the model processes that there are now."""
+        return [pid for pid in (each.pid for each in self._supervisors) if pid]
+
+    def can_spare(self, supervisor: Supervisor) -> bool:
+        """Return whether all other processes are ready; the lock is held."""
+        others = [each for each in self._supervisors if each is not supervisor]
+        return all(each.state is State.READY for each in others)
+
+    def put_back(self, pending: PendingJob) -> None:
+        """Put a job that was not started before all that wait; the lock is held."""
+        pending.handed = None
+        self._queue.appendleft(pending)
+
+    def dispatch(self) -> None:
+        """Hand out what waits, and send it away if no process will ever be there."""
+        if not self._queue:
+            return
+        handed: List[Supervisor] = []
+        with self.changed:
+            idle = [each for each in self._supervisors if each.is_idle]
+            idle.sort(key=lambda each: each.idle_since)
+            refusal = self._find_refusal()
+            while self._queue and (refusal or idle):
+                # it leaves the queue last: whatever fails before, it is not lost
+                if refusal:
+                    self._queue[0].future.set_result(refusal)
+                else:
+                    handed.append(idle.pop(0))
+                    handed[-1].hand(self._queue[0])
+                self._queue.popleft()
+        for supervisor in handed:
+            supervisor.flush()
+
+    def _run(self, job: Job, staging_name: str) -> JobResult:
+        pending = self._make_pending(job, staging_name)
+        try:
+            with self.changed:
+                self._retry()
+                refusal = self._find_refusal()
+                if refusal:
+                    return refusal
+                if len(self._queue) >= MAX_WAITING_JOBS:
+                    return not_started(f"busy: {len(self._queue)} jobs are waiting")
+                self._queue.append(pending)
+            self.dispatch()
+            log_start(job)
+            return self._wait(pending)
+        except BaseException:
+            # the caller removes the staging folder: no process may have the job then
+            if not self._withdraw(pending):
+                concurrent.futures.wait([pending.future])
+            raise
+
+    def _make_pending(self, job: Job, staging_name: str) -> PendingJob:
+        number = next(self._numbers)
+        message = {
+            "number": number,
+            "row": 0,
+            "input": job.input_folder,
+            "output": job.output_folder,
+            "staging": staging_name,
+            "request_id": get_request_id(),
+        }
+        return PendingJob(number, message)
+
+    def _wait(self, pending: PendingJob) -> JobResult:
+        while True:
+            try:
+                return pending.future.result(self.spec.limits.status_timeout)
+            except concurrent.futures.TimeoutError:
+                if self._has_been_loading() and self._withdraw(pending):
+                    return self._still_loading()
+
+    def _withdraw(self, pending: PendingJob) -> bool:
+        """Remove a job from the queue; return whether no process has it."""
+        with self.changed:
+            if pending in self._queue:
+                self._queue.remove(pending)
+                return True
+            return pending.handed is None
+
+    def _retry(self) -> None:
+        for supervisor in self._supervisors:
+            supervisor.retry()
+
+    def _find_refusal(self) -> Optional[JobResult]:
+        """Return the result of all jobs that wait, if no process will run them."""
+        readiness = self._get_readiness()
+        return readiness if readiness and not readiness.ok else None
+
+    def _get_readiness(self) -> Optional[JobResult]:
+        """Return READY or a failure; nothing while it is not decided."""
+        if self.stopping:
+            return SHUTTING_DOWN
+        if any(each.state is State.READY for each in self._supervisors):
+            return READY
+        failures = [each.failure for each in self._supervisors]
+        return None if None in failures else failures[0]
+
+    def _has_been_loading(self) -> bool:
+        since = time.monotonic() - self.spec.limits.status_timeout
+        return all(
+            each.state is not State.READY and each.loading_since <= since
+            for each in self._supervisors
+        )
+
+    def _still_loading(self) -> JobResult:
+        seconds = self.spec.limits.status_timeout
+        return not_loaded(
+            f"the model is still loading after {seconds:g} s (timeout.status in"
+            " model.yaml); ask again later"
+        )

@@ -1,0 +1,254 @@
+"""A model process as the process that answers sees it, and the end of all it started.
+
+What a model starts may leave its process group and lose its parent. It is found as a
+child that this process has adopted, by a marker in its environment.
+"""
+
+import contextlib
+import itertools
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import Dict, List, Optional, Set
+
+from ..jobs.outputs import find_start
+from .channel import Channel
+from .table import JobTable
+
+#: Set for a model process and all that it starts.
+MARKER = "PSC_MODEL_WORKER"
+
+#: Seconds for the stack of each thread to reach the log before a process is killed.
+DUMP_SECONDS = 0.2
+
+#: How often the children that this process has adopted are looked through.
+MAX_PASSES = 50
+
+#: Looks at a process that has ended, and leaves it for `waitpid`.
+PEEK = os.WEXITED | os.WNOHANG | os.WNOWAIT
+
+log = logging.getLogger(__name__)
+_numbers = itertools.count()
+#: The model processes of this process, and what guards them: no process may start while
+#: the children are looked through.
+_running: Set[int] = set()
+_lock = threading.Lock()
+
+
+class ModelProcess:
+    """A process of its own session, in which the model is loaded and runs.
+
+    It must be started from a thread that lives as long as this process: the kernel kills
+    it when that thread ends.
+
+    Attributes:
+        pid: its process id.
+        channel: to it.
+        table: of the jobs that it has started.
+    """
+
+    def __init__(self, environment: Dict[str, str], rows: int) -> None:
+        """Start the process.
+
+        Args:
+            environment: variables to set.
+            rows: jobs that it may hold at once.
+
+        Raises:
+            OSError: the system starts no more.
+        """
+        pid = os.getpid()
+        marker = f"{_owner(os.getppid())}{_owner(pid)}{next(_numbers)}"
+        self._marker = f"{MARKER}={marker}".encode()
+        variables = {MARKER: marker, "PYTHONIOENCODING": "utf-8:backslashreplace"}
+        with contextlib.ExitStack() as mine, contextlib.ExitStack() as theirs:
+            self.table = JobTable.create(rows)
+            mine.callback(self.table.close)
+            job_read, job_write = os.pipe()
+            theirs.callback(os.close, job_read)
+            mine.callback(os.close, job_write)
+            answer_read, answer_write = os.pipe()
+            mine.callback(os.close, answer_read)
+            theirs.callback(os.close, answer_write)
+            command = [sys.executable, "-u", "-m", "flask_psc_model.workers.main"]
+            command += map(str, [pid, job_read, answer_write, self.table.fd, rows])
+            with _lock:
+                self._process = subprocess.Popen(
+                    command,
+                    pass_fds=(job_read, answer_write, self.table.fd),
+                    stdin=subprocess.DEVNULL,
+                    stdout=2,
+                    env={**os.environ, **variables, **environment},
+                    start_new_session=True,
+                )
+                self.pid = self._process.pid
+                _running.add(self.pid)
+            mine.pop_all()
+        self.channel = Channel(answer_read, job_write)
+        self._start = find_start(self.pid)
+
+    def poll(self) -> Optional[int]:
+        """Return the exit code as `subprocess` gives it, None while the process runs.
+
+        Its end of the pipe says nothing: a helper that the model forked may hold it.
+        """
+        ended = os.waitid(os.P_PID, self.pid, PEEK)
+        if ended is None:
+            return None
+        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+
+    def wait(self, seconds: float) -> Optional[int]:
+        """Wait until the process has ended, for some seconds at most; see `poll`."""
+        deadline = time.monotonic() + seconds
+        while self.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return self.poll()
+
+    def dump_stacks(self) -> None:
+        """Have the process write the stack of each thread into the log."""
+        os.kill(self.pid, signal.SIGUSR2)
+        time.sleep(DUMP_SECONDS)
+
+    def kill(self) -> None:
+        """Kill the process and all that it started."""
+        if self._process.returncode is None:
+            tree = _list_descendants(self.pid)
+            # until it is waited for, its id can belong to no other group
+            os.killpg(self.pid, signal.SIGKILL)
+            for pid in tree:
+                _kill(pid)
+            self._process.wait()
+        with _lock:
+            _running.discard(self.pid)
+        self._kill_adopted()
+
+    def close(self) -> None:
+        """Close the channel and the table."""
+        self.channel.close()
+        self.table.close()
+
+    def _kill_adopted(self) -> None:
+        left: Set[int] = set()
+        for _ in range(MAX_PASSES):
+            adopted = self._find_adopted() - left
+            if not adopted:
+                break
+            for pid in adopted:
+                if not _kill(pid):
+                    left.add(pid)
+                    continue
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, 0)
+        else:
+            left |= self._find_adopted()
+        if left:
+            log.warning("the model has left processes that cannot be ended: %s", left)
+
+    def _find_adopted(self) -> Set[int]:
+        """Return the children of this process that the model has started."""
+        with _lock:
+            children = set(_list_children(os.getpid())) - _running
+            return {pid for pid in children if self._has_started(pid)}
+
+    def _has_started(self, pid: int) -> bool:
+        variables = _read(pid, "environ")
+        if variables:
+            return self._marker in variables.split(b"\0")
+        # one that is ending, or another user's, shows none
+        return not _running and find_start(pid) > self._start
+
+
+def end_leftovers(parent: int) -> None:
+    """Kill what the model processes of killed web processes have left running.
+
+    Args:
+        parent: process id of the arbiter that started those web processes.
+    """
+    prefix = f"{MARKER}={_owner(parent)}".encode()
+    for pid in _list_pids():
+        for variable in _read(pid, "environ").split(b"\0"):
+            if variable.startswith(prefix):
+                owner, start = variable[len(prefix) :].split(b"-")[:2]
+                # during a reload the old web process still finishes its jobs
+                if find_start(int(owner)) != int(start):
+                    _kill(pid)
+
+
+def reap_orphans() -> None:
+    """Wait for the adopted orphans that have ended, so that no zombie stays."""
+    with _lock, contextlib.suppress(ChildProcessError):
+        while True:
+            ended = os.waitid(os.P_ALL, 0, PEEK)
+            if ended is None or ended.si_pid in _running:
+                return
+            os.waitpid(ended.si_pid, os.WNOHANG)
+
+
+def describe_exit(code: int) -> str:
+    """Describe how a process ended.
+
+    Args:
+        code: as `subprocess` gives it: below zero for a signal.
+    """
+    if code >= 0:
+        return f"exited with code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    text = f"was killed by {name}"
+    if -code == signal.SIGKILL:
+        text += (
+            "; if nobody killed it, it needed more memory than it may have:"
+            " raise resources.memory.size in model.yaml and the container's limit"
+        )
+    return text
+
+
+def _owner(pid: int) -> str:
+    """Return the part of a marker that names a process for good."""
+    return f"{pid}-{find_start(pid)}-"
+
+
+def _kill(pid: int) -> bool:
+    """Kill a process; return whether that is permitted."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    except PermissionError:
+        return False
+    return True
+
+
+def _list_pids() -> List[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _list_children(parent: int) -> List[int]:
+    return [pid for pid in _list_pids() if _find_parent(pid) == parent]
+
+
+def _list_descendants(ancestor: int) -> List[int]:
+    parents = {pid: _find_parent(pid) for pid in _list_pids()}
+    found = [ancestor]
+    for pid in found:
+        found += [child for child, parent in parents.items() if parent == pid]
+    return found[1:]
+
+
+def _find_parent(pid: int) -> int:
+    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[1]) if fields else 0
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
