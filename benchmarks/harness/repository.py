@@ -24,8 +24,8 @@ print(json.dumps({name: settings[name] for name in sys.argv[1:] if name in setti
 # pay for that, so its copy of the package offers just the two names that a model needs.
 MODEL_ONLY = '''"""The part of the package that a model imports, without the server."""
 
-from .metadata import load_metadata
-from .model_base import ModelBase
+from .model.base import ModelBase
+from .model.metadata import load_metadata
 
 __all__ = ["ModelBase", "load_metadata"]
 '''
