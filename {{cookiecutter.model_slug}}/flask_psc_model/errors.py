@@ -25,6 +25,9 @@ STATUS_CODES = {
     NOT_STARTED: 500,
 }
 
+#: All kinds.
+KINDS = frozenset(STATUS_CODES)
+
 
 class ApiError(Exception):
     """An error that becomes a response object.

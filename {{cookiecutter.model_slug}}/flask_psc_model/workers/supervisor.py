@@ -21,7 +21,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 
-from ..errors import DONE, FAILED, INVALID_INPUT, STATUS_CODES
+from ..errors import DONE, FAILED, INVALID_INPUT, KINDS
 from ..jobs.outputs import Staged
 from ..jobs.result import JobResult, failed, not_loaded
 from ..model.loading import CLOSE_SECONDS, describe
@@ -424,7 +424,7 @@ def _decode_result(process: ModelProcess, message: Message) -> Tuple[int, JobRes
         Ending: the message is not one of the process.
     """
     try:
-        if message["pid"] != process.pid or message["kind"] not in STATUS_CODES:
+        if message["pid"] != process.pid or message["kind"] not in KINDS:
             raise ValueError("not the process itself, or no such kind")
         staged = message["staged"]
         result = JobResult(
