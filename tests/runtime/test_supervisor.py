@@ -50,7 +50,8 @@ class FakeProcess:
         self._thread.start()
 
     def _live(self, behave):
-        with contextlib.suppress(EOFError):
+        # the supervisor may close its end at any time
+        with contextlib.suppress(EOFError, BrokenPipeError):
             behave(self)
 
     def receive(self):
