@@ -140,7 +140,7 @@ def test_cruft_and_cookiecutter_give_the_same_tree(
     result = cookiecutter(tmp_path / "output", "--no-input", *given)
     assert result.returncode == 0, result.stderr
     assert created.contents() == Folder(tmp_path / "output" / NAME).contents()
-    assert f"repository is in {NAME}/" in cruft.output
+    assert f"is in {NAME}/" in cruft.output
     assert "nvidia/cuda" not in created.read(".cruft.json"), "the table of images stays in the template"
 
 
@@ -259,7 +259,7 @@ def test_a_replay_from_before_a_question_asks_it(tmp_path: Path) -> None:
     saved.write_text(json.dumps(context), encoding="utf-8")
     result = cookiecutter(tmp_path / "second", "--replay-file", saved, keys="\n")
     assert result.returncode == 0, result.stderr
-    assert "Server code: the package flask_psc_model" in result.stdout
+    assert "Server: where its code, flask_psc_model, comes from" in result.stdout
     assert Folder(tmp_path / "second" / NAME).contents() == expected
 
 

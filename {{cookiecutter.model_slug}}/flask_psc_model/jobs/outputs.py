@@ -56,7 +56,7 @@ class Staging:
         Raises:
             InvalidJob: nothing can be written there.
         """
-        self._names = tuple(map(os.path.normpath, filenames))
+        self._names = tuple(os.path.normpath(each) for each in filenames)
         self._is_elsewhere = False
         self.path = os.path.join(folder, name)
         try:

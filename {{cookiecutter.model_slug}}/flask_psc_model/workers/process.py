@@ -28,6 +28,9 @@ DUMP_SECONDS = 0.2
 #: How often the children that this process has adopted are looked through.
 MAX_PASSES = 50
 
+#: Seconds that a process may take between two programs.
+EXEC_SECONDS = 0.01
+
 #: Looks at a process that has ended, and leaves it for `waitpid`.
 PEEK = os.WEXITED | os.WNOHANG | os.WNOWAIT
 
@@ -134,9 +137,13 @@ class ModelProcess:
     def _kill_adopted(self) -> None:
         left: Set[int] = set()
         for _ in range(MAX_PASSES):
-            adopted = self._find_adopted() - left
-            if not adopted:
+            found = self._find_adopted()
+            adopted = {pid for pid, is_own in found.items() if is_own} - left
+            if not adopted and None not in found.values():
                 break
+            if not adopted:
+                # between two programs a process shows no environment for a moment
+                time.sleep(EXEC_SECONDS)
             for pid in adopted:
                 if not _kill(pid):
                     left.add(pid)
@@ -144,22 +151,26 @@ class ModelProcess:
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(pid, 0)
         else:
-            left |= self._find_adopted()
+            left |= adopted
         if left:
             log.warning("the model has left processes that cannot be ended: %s", left)
 
-    def _find_adopted(self) -> Set[int]:
-        """Return the children of this process that the model has started."""
+    def _find_adopted(self) -> Dict[int, Optional[bool]]:
+        """Return which children of this process the model has started; None: unclear."""
         with _lock:
             children = set(_list_children(os.getpid())) - _running
-            return {pid for pid in children if self._has_started(pid)}
+            return {pid: self._has_started(pid) for pid in children}
 
-    def _has_started(self, pid: int) -> bool:
+    def _has_started(self, pid: int) -> Optional[bool]:
         variables = _read(pid, "environ")
         if variables:
             return self._marker in variables.split(b"\0")
         # one that is ending, or another user's, shows none
-        return not _running and find_start(pid) > self._start
+        if find_start(pid) <= self._start:
+            return False
+        if not _running:
+            return True
+        return False if _is_zombie(pid) else None
 
 
 def end_leftovers(parent: int) -> None:
@@ -239,6 +250,11 @@ def _list_descendants(ancestor: int) -> List[int]:
     for pid in found:
         found += [child for child, parent in parents.items() if parent == pid]
     return found[1:]
+
+
+def _is_zombie(pid: int) -> bool:
+    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    return not fields or fields[0] in (b"Z", b"X")
 
 
 def _find_parent(pid: int) -> int:
