@@ -221,7 +221,9 @@ def test_the_jobs_of_a_lost_node_run_again_elsewhere(
     # none is lost, none has ended twice, and every result is right
     assert len(ended_before) == 50
     assert sorted(job for job, _ in diary.read("ended")) == good
-    assert {path.parent.name: path.read_text() for path in outputs.glob("*/*")} == {name: name for name in good}
+    # the staging folder of an actor that has just been killed may stay for a minute
+    written = [path for path in outputs.glob("*/*") if not path.name.startswith(".psc-")]
+    assert {path.parent.name: path.read_text() for path in written} == {name: name for name in good}
     lines = (outputs / "errors.jsonl").read_text(encoding="utf-8").splitlines()
     failures = {entry["job"]: entry["message"] for entry in map(json.loads, lines)}
     assert failures == {"bad-one": "no bad-one", "bad-two": "no bad-two"}

@@ -116,7 +116,7 @@ def test_what_cannot_be_killed_is_logged_and_holds_up_nobody(
     start, monkeypatch, caplog
 ):
     process = start()
-    monkeypatch.setattr(process, "_find_adopted", lambda: {1})
+    monkeypatch.setattr(process, "_find_adopted", lambda: {1: True})
     monkeypatch.setattr(process_module, "_kill", lambda pid: False)
     process.kill()
     assert "processes that cannot be ended: {1}" in caplog.text

@@ -136,11 +136,14 @@ def _owner_prefix(pid: int) -> str:
 def find_start(pid: int) -> int:
     """Return when a process started, in clock ticks; 0 where there is none.
 
+    One that has ended, and for which nobody has waited yet, is none: it has -1.
+
     See `starttime` in proc(5): with the process id it names a process for good.
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[19])
+            fields = file.read().rpartition(b")")[2].split()
+            return -1 if fields[0] in (b"Z", b"X") else int(fields[19])
     except OSError:
         return 0
 
