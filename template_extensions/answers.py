@@ -16,9 +16,12 @@ from template_extensions.text import MAX_SLUG, MIN_SLUG, slug
 Answers = Mapping[str, Any]
 
 #: The questions that accept any text.
-TEXTS = ("model_name", "description", "author", "model_slug", "base_image")
+TEXTS = ("model_name", "description", "author", "model_slug", "base_image", "container_user")
 #: Docker refuses a Dockerfile with a line of 64 KiB, and a character may need four bytes in a label.
 MAX_TEXT = 10_000
+
+#: The largest id of a user or group that Docker and Kubernetes accept.
+MAX_ID = 2**31 - 1
 
 _SLUG = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*")
 
@@ -68,6 +71,7 @@ def find_problems(answers: Answers) -> Iterator[str]:
         )
     yield from _find_choice_problems(answers)
     yield from _find_image_problems(Stack.of(answers), answers["base_image"])
+    yield from _find_user_problems(str(answers["container_user"]))
 
 
 def _find_text_problems(key: str, text: str) -> Iterator[str]:
@@ -110,6 +114,19 @@ def _find_image_problems(stack: Stack, image: str) -> Iterator[str]:
             f"base_image {image} has Python {' or '.join(pythons)}, and python_version is {stack.python_version}:"
             " change one of them"
         )
+
+
+def _find_user_problems(user: str) -> Iterator[str]:
+    ids = user.split(":")
+    if user != "root" and (len(ids) > 2 or not all(map(_is_id, ids))):
+        yield (
+            f'container_user "{_shorten(user)}" is neither root nor an id: type root, a user id such as 1000, or'
+            f" the ids of a user and a group such as 1000:1000; an id is a whole number from 0 to {MAX_ID}"
+        )
+
+
+def _is_id(text: str) -> bool:
+    return bool(re.fullmatch("0|[1-9][0-9]{0,9}", text)) and int(text) <= MAX_ID
 
 
 def _suggest(wanted: Stack) -> str:

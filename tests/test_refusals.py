@@ -47,6 +47,7 @@ def assert_refused(result: subprocess.CompletedProcess[str], output: Path, *mess
             "use one of these:",
         ),
         (["image_registry=modzy"], "there is no modzy base image"),
+        (["container_user=1000:"], 'container_user "1000:" is neither root nor an id: type root, a user id such as'),
     ],
 )
 def test_an_answer_is_refused_with_what_to_type_instead(answers: list[str], message: str, tmp_path: Path) -> None:
