@@ -17,7 +17,7 @@ from jinja2.ext import Extension
 
 from template_extensions.answers import check_answers
 from template_extensions.existing import kept_files, record_existing_files, was_empty
-from template_extensions.images import Stack, base_images, runtime_version, tool_version
+from template_extensions.images import Stack, base_images, full_image_name, runtime_version, tool_version
 from template_extensions.rendered import check_files
 from template_extensions.text import class_name, docstring, label, markdown, python_string, slug, yaml_string
 
@@ -33,6 +33,7 @@ class TemplateExtension(Extension):
         environment.filters.update(
             class_name=class_name,
             docstring=docstring,
+            full_image_name=full_image_name,
             label=label,
             markdown=markdown,
             python=python_string,
