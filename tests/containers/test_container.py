@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import make_bake
-from engine import BASE_IMAGE, ask, built, docker, find_problem, run_job, serving
+from engine import BASE_IMAGE, Server, ask, built, docker, find_problem, run_job, serving
 from repository import Repository
 
 from template_extensions.images import runtime_version
@@ -149,6 +150,7 @@ def test_root_replaces_a_result_in_a_folder_of_another_user(
     with serving(root_image, "--volume", f"{foreign_folder}:/data", *options) as server:
         answer = ask(server, "/run", post={"type": "file", "input": "/data", "output": "/data"})
         assert answer["statusCode"] == 200, answer
+        assert "in place" not in read_log(server), "the folder's sticky bit was in the way"
     assert "orange" in (foreign_folder / "results.json").read_text(encoding="utf-8")
     assert sorted(path.name for path in foreign_folder.iterdir()) == ["input.txt", "results.json"]
 
@@ -184,6 +186,14 @@ def test_the_settings_of_pip_are_used_in_the_build_and_stay_out_of_the_image(bak
     assert "core.py" in files
     assert "__pycache__" not in files, "pip did not read its settings"
     assert left.count("No such file or directory") == len(left.splitlines()) == 2
+
+
+def read_log(server: Server) -> str:
+    """Return what a server has written to both of its streams."""
+    command = ["docker", "logs", server.name]
+    return subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+    ).stdout
 
 
 def test_gunicorn_is_the_first_process(image: str) -> None:
