@@ -251,15 +251,23 @@ def test_a_replay_gives_the_same_tree(tmp_path: Path) -> None:
     assert Folder(tmp_path / "second" / NAME).contents() == expected
 
 
-def test_a_replay_from_before_a_question_asks_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("question", "prompt"),
+    [
+        ("runtime", "Server: where its code, flask_psc_model, comes from"),
+        # its default is computed
+        ("container_user", "Container's user: root, a user id, or user:group ids (1000:1000)"),
+    ],
+)
+def test_a_replay_from_before_a_question_asks_it(tmp_path: Path, question: str, prompt: str) -> None:
     expected = render(tmp_path / "first", {})
     (saved,) = (tmp_path / "first.replay").iterdir()
     context: dict[str, Any] = json.loads(saved.read_text(encoding="utf-8"))
-    del context["cookiecutter"]["runtime"]
+    del context["cookiecutter"][question]
     saved.write_text(json.dumps(context), encoding="utf-8")
     result = cookiecutter(tmp_path / "second", "--replay-file", saved, keys="\n")
     assert result.returncode == 0, result.stderr
-    assert "Server: where its code, flask_psc_model, comes from" in result.stdout
+    assert prompt in result.stdout
     assert Folder(tmp_path / "second" / NAME).contents() == expected
 
 

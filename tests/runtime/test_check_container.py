@@ -22,7 +22,10 @@ from flask_psc_model.tools.conformance import container_checks
 from flask_psc_model.tools.conformance.checks import CHECKS, choose_checks
 from flask_psc_model.tools.conformance.report import Report
 from flask_psc_model.tools.conformance.runner import CheckRunner
-from flask_psc_model.tools.conformance.server_under_test import ModelCases, ServerUnderTest
+from flask_psc_model.tools.conformance.server_under_test import (
+    ModelCases,
+    ServerUnderTest,
+)
 
 from .commands import run_python
 from .fake_engines import FakeEngine
