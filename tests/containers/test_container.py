@@ -250,8 +250,12 @@ def test_an_old_python_runs_jobs_and_the_unit_tests(bake: Bake, folder: Path, py
     if problem := find_problem(OLD_PYTHONS[python]):
         pytest.skip(problem)
     with built(bake(python_version=python), f"psc-test-{python}") as image:
+        # the image that it is built on sets no locale
+        assert docker("run", "--rm", image, "python", "-c", r"print('gr\xf6\xdfe')") == "größe"
         assert docker("run", "--rm", image, "python", "-m", "pip", "check") == "No broken requirements found."
         output = docker("run", "--rm", image, "sh", "-c", "python -m unittest 2>&1")
         assert output.endswith("\nOK")
         with serving(image, "--volume", f"{folder}:/data") as server:
             assert run_job(server, folder)["statusCode"] == 200
+            check = docker("exec", server.name, "python", "-m", "flask_psc_model.cli.check_status")
+            assert check == "200: the model is ready"
