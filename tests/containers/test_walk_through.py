@@ -83,9 +83,15 @@ def port() -> int:
         return int(listener.getsockname()[1])
 
 
-def run_line(line: str, repository: Repository) -> str:
-    """Run a line, or several, in a shell in a repository, and return what is written."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+def run_line(line: str, repository: Repository, tools: Path | None = None) -> str:
+    """Run a line, or several, in a shell in a repository, and return what is written.
+
+    Args:
+        line: to run.
+        repository: the working directory.
+        tools: a folder of programs that come before all others.
+    """
+    path = os.pathsep.join([*([str(tools)] if tools else []), str(Path(sys.executable).parent), os.environ["PATH"]])
     command = ["bash", "-e", "-o", "pipefail", "-c", line]
     variables = {**os.environ, "PATH": path, "DOCKER_BUILDKIT": "1"}
     result = subprocess.run(
@@ -105,6 +111,16 @@ def first_block(markdown: str, title: str) -> str:
     """Return the first commands of a section."""
     section = markdown.split(f"\n## {title}\n")[1].split("\n## ")[0]
     return section.split("```bash\n")[1].split("```")[0]
+
+
+def become_ordinary(repository: Repository, tools: Path) -> Path:
+    """Let root's shell be that of an ordinary user to the commands: by their ids, and as the owner of `data`."""
+    (repository.path / "data").mkdir(mode=0o755)
+    os.chown(repository.path / "data", 12345, 23456)
+    tools.mkdir()
+    (tools / "id").write_text('#!/bin/sh\n[ "$1" = -u ] && echo 12345 || echo 23456\n', encoding="utf-8")
+    (tools / "id").chmod(0o755)
+    return tools
 
 
 def wait_for_server(port: int) -> None:
@@ -150,14 +166,15 @@ def test_the_commands_of_the_guide_work_as_root(bake: Bake, tmp_path: Path, port
 
 
 @pytest.mark.parametrize("user", ["1000:1000", "root"])
-def test_the_commands_of_the_readme_work(bake: Bake, port: int, remove: list[str], user: str) -> None:
+def test_the_commands_of_the_readme_work(bake: Bake, tmp_path: Path, port: int, remove: list[str], user: str) -> None:
     remove.append(SLUG)
     repository = bake(model_slug=SLUG, container_user=user)
+    tools = become_ordinary(repository, tmp_path / "tools") if os.geteuid() == 0 else None
     block = first_block(repository.read("README.md"), "Build and run the container")
     assert block.count("docker save") == 1
     assert block.count("--user") == (user != "root")
     own = block.replace("8080:8080", f"{port}:8080").replace("localhost:8080", f"localhost:{port}")
-    output = run_line(own.replace("docker build", "docker build --network host"), repository)
+    output = run_line(own.replace("docker build", "docker build --network host"), repository, tools)
     assert output.replace(" ", "").count('"statusCode":200') == 2
     assert output.count('"name": "orange"') == 2
     assert "\nexited 0\n" in output
