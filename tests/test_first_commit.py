@@ -82,10 +82,10 @@ def test_it_checks_builds_and_pushes_at_a_tag(bake: Bake, answers: dict[str, str
     lint, image = map(str, commands(repository, ci))
     assert "pre-commit run --all-files" in lint
     expected = [
-        f"docker build --tag {NAME}:latest .",
+        f"docker buildx build --load --tag {NAME}:latest ",
         "python -m unittest",
         f"flask_psc_model.cli.check_container {NAME}:latest",
-        "docker push",
+        "docker buildx build --sbom=true --provenance=true --push ",
     ]
     positions = [image.find(step) for step in expected]
     assert -1 not in positions
@@ -98,7 +98,7 @@ def test_it_checks_builds_and_pushes_at_a_tag(bake: Bake, answers: dict[str, str
     if ci == "github":
         steps = jobs(repository, ".github/workflows/ci.yml")["image"]["steps"]
         (push,) = (step for step in steps if step.get("if") == "github.ref_type == 'tag'")
-        assert "docker push" in push["run"]
+        assert "docker buildx build --sbom=true --provenance=true --push " in push["run"]
     else:
         assert 'if [ -n "$CI_COMMIT_TAG" ]' in image
 
