@@ -1,4 +1,2 @@
-# Settings of `flask run`: the same address and port as the other servers.
+# Settings of `flask run`. Its address and port are PSC_MODEL_HOST and PSC_MODEL_PORT.
 FLASK_APP=app.py
-FLASK_RUN_HOST=${PSC_MODEL_HOST:-127.0.0.1}
-FLASK_RUN_PORT=${PSC_MODEL_PORT:-8080}

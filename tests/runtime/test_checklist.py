@@ -9,7 +9,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from flask_psc_model.cli import checklist
-from flask_psc_model.model.metadata import load_metadata
+from flask_psc_model.model.metadata import _loaded
 from flask_psc_model.tools.checklist import example, image, metadata, suite
 from flask_psc_model.tools.checklist.point import Point, Problem
 from flask_psc_model.tools.checklist.points import POINTS
@@ -91,7 +91,7 @@ RECORD = {
 def project(tmp_path):
     """Return a project of which nothing is open."""
     # the folder of a test that has passed is another test's, if pytest removes it
-    load_metadata.cache_clear()
+    _loaded.clear()
     folder = make_project(tmp_path / "project", models.ECHO)
     shutil.copy(os.path.join(TEMPLATE, "model.schema.json"), folder)
     write(folder, "model.yaml", METADATA)

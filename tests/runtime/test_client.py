@@ -4,7 +4,8 @@ import socket
 import threading
 
 import pytest
-from flask_psc_model.client import Client, Response, base_url
+from flask_psc_model.client import Client, Response
+from flask_psc_model.settings import parse_url
 
 from .web_servers import answer_with
 
@@ -30,7 +31,7 @@ from .web_servers import answer_with
     ],
 )
 def test_the_url_of_a_server_is_found_from_that_of_a_route(url, expected):
-    assert base_url(url) == expected
+    assert parse_url(url) == expected
 
 
 @pytest.mark.parametrize(

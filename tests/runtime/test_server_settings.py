@@ -1,8 +1,10 @@
 """The real server: its settings, the sizes in `model.yaml`, and its log."""
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -11,7 +13,7 @@ import pytest
 from . import models
 from .apps import check
 from .commands import run_python
-from .processes import wait_until
+from .processes import is_alive, list_tree, wait_until
 from .project import make_project, serve, write
 
 pytestmark = pytest.mark.server
@@ -34,22 +36,31 @@ WRONG = [
 ]
 
 
-def start(project, command, **environment):
-    """Start a server that should refuse to; return its exit code and output."""
+@contextlib.contextmanager
+def start_process(project, command, **environment):
+    """Start a server's process; kill it at the end."""
     path = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
-    environment = dict(os.environ, PATH=path, PSC_MODEL_PORT="0", **environment)
     process = subprocess.Popen(
         command,
         cwd=project,
-        env=environment,
+        env=dict(os.environ, PATH=path, **environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         universal_newlines=True,
     )
     try:
-        output = process.communicate(timeout=30)[0]
+        yield process
     finally:
+        # a server's own processes end with it
         process.kill()
+        process.communicate()
+
+
+def start(project, command, **environment):
+    """Start a server that should refuse to; return its exit code and output."""
+    environment.setdefault("PSC_MODEL_PORT", "0")
+    with start_process(project, command, **environment) as process:
+        output = process.communicate(timeout=30)[0]
     return process.returncode, output
 
 
@@ -67,45 +78,141 @@ def test_a_blank_or_wrong_value_stops_the_server_with_one_line(
     assert line.startswith("error: {}: {} is {}: ".format(path, key, value))
 
 
-@pytest.mark.parametrize("name", STARTS)
-def test_every_server_refuses_a_wrong_value(tmp_path, name):
-    project = make_project(tmp_path / "project", models.ECHO, {"run": "soon"})
-    code, output = start(project, STARTS[name])
-    assert code not in (0, None)
-    assert "timeout.run is 'soon'" in output
-    assert "Traceback" not in output
-
-
-def test_a_file_that_is_not_yaml_stops_the_server_without_a_traceback(tmp_path):
-    project = make_project(tmp_path / "project", models.ECHO)
-    write(project, "model.yaml", "timeout: [")
-    code, output = start(project, STARTS["gunicorn"])
-    assert code not in (0, None)
-    assert "model.yaml is not valid YAML" in output
-    assert "Traceback" not in output
+def is_one_line(output, *parts):
+    """Return whether output is one line for the user that holds some texts."""
+    return (
+        output.startswith("error: ")
+        and output.count("\n") == 1
+        and all(part in output for part in parts)
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("text", "parts"),
     [
+        ("timeout: {run: soon}", ["timeout.run is 'soon'"]),
+        ("timeout: [", ["is not valid YAML", "in line 1, column 11"]),
+        (
+            "timeout:\n  run: 20s\n  run: 30s\n",
+            ["timeout.run is there twice", "line 2", "'20s'", "line 3", "'30s'"],
+        ),
+    ],
+    ids=["value", "YAML", "duplicate"],
+)
+@pytest.mark.parametrize("name", STARTS)
+def test_a_wrong_model_yaml_stops_every_server_with_one_line(
+    tmp_path, name, text, parts
+):
+    project = make_project(tmp_path / "project", models.ECHO)
+    write(project, "model.yaml", text)
+    code, output = start(project, STARTS[name])
+    assert code == 1
+    assert is_one_line(output, "model.yaml", *parts), output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PSC_MODEL_PORT", "abc"),
+        ("PSC_MODEL_PORT", "70000"),
+        ("PSC_MODEL_PORT", "tcp://10.0.0.1:8080"),
+        ("PSC_MODEL_HOST", "0.0.0.0:80"),
+        ("PSC_MODEL_PROCESSES", "²"),
+        ("PSC_MODEL_PAGE", "maybe"),
+        ("PSC_MODEL_ALLOWED_HOSTS", "http://box"),
         ("PSC_LOG_FORMAT", "xml"),
-        ("PSC_MODEL_PROCESSES", "0"),
-        ("PSC_MODEL_PROCESSES", "two"),
     ],
 )
-def test_a_wrong_variable_stops_the_server_with_one_line(tmp_path, name, value):
+@pytest.mark.parametrize("name", STARTS)
+def test_a_wrong_variable_stops_every_server_with_one_line(
+    tmp_path, name, variable, value
+):
     project = make_project(tmp_path / "project", models.ECHO)
-    code, output = start(project, STARTS["gunicorn"], **{name: value})
-    assert code not in (0, None)
-    [line] = output.splitlines()
-    assert line.startswith("error: {} is {!r}".format(name, value))
+    code, output = start(project, STARTS[name], **{variable: value})
+    assert code == 1
+    assert is_one_line(output, "{} is {!r}: ".format(variable, value)), output
 
 
-def test_a_wrong_port_of_the_development_server_is_one_message(tmp_path):
+def test_a_bulk_run_names_a_wrong_variable(tmp_path):
     project = make_project(tmp_path / "project", models.ECHO)
-    ending = run_python("app.py", "--port", "http", folder=project)
+    os.makedirs(os.path.join(project, "in", "one"))
+    write(project, "in/one/input.txt", "hello")
+    args = ["-m", "flask_psc_model.cli.run_many", "in", "out"]
+    ending = run_python(*args, folder=project, PSC_LOG_FORMAT="xml")
     assert ending.code == 2
+    assert "PSC_LOG_FORMAT is 'xml'" in ending.errors
+    # it has no port
+    ending = run_python(*args, folder=project, PSC_MODEL_PORT="tcp://10.0.0.1:80")
+    assert ending.code == 0, ending
+
+
+@pytest.mark.parametrize("value", ["http", "70000", "-1", "²"])
+def test_a_wrong_port_of_the_development_server_is_one_message(tmp_path, value):
+    project = make_project(tmp_path / "project", models.ECHO)
+    ending = run_python("app.py", "--port=" + value, folder=project)
+    assert ending.code == 2
+    assert "argument --port: {!r}: set it to".format(value) in ending.errors
     assert "Traceback" not in ending.errors
+
+
+# --- a reload --------------------------------------------------------------------
+
+
+@pytest.fixture
+def reloaded(tmp_path):
+    """Return a function that replaces `model.yaml` of a server and reloads it."""
+    project = make_project(tmp_path / "project", models.ACTOR)
+
+    def read_pids(server):
+        return set(list_tree(server.process.pid)) - {server.process.pid}
+
+    def reload(server, text):
+        path = os.path.join(project, "model.yaml")
+        if text is None:
+            os.remove(path)
+        else:
+            write(project, "model.yaml", text)
+        old = read_pids(server)
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: not any(map(is_alive, old)), 60)
+        check(server.client.get("/status"), 200)
+
+    with serve(project) as server:
+        check(server.client.get("/status"), 200)
+        yield server, lambda text: reload(server, text)
+
+
+WITH_LIMIT = """\
+timeout: {run: 20s}
+inputs: {input.txt: {maxSize: %s}}
+outputs: {results.json: {}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("timeout: [", "is not valid YAML"),
+        ("timeout: {run: soon}", "timeout.run is 'soon'"),
+        ("a: 1\na: 2", "a is there twice"),
+        (None, "No such file"),
+    ],
+    ids=["YAML", "value", "duplicate", "removed"],
+)
+def test_a_reload_with_a_broken_model_yaml_keeps_the_old_settings_and_says_why(
+    reloaded, job, text, problem
+):
+    server, reload = reloaded
+    reload(WITH_LIMIT % 10)
+    reload(text)
+    [line] = [each for each in server.read_log().splitlines() if problem in each]
+    assert "ERROR" in line
+    assert "the server keeps its settings" in line
+    # also those that the web process reads
+    check(server.client.post("/run", json=job.give("x" * 11).body), 422, "maxSize")
+    check(server.client.post("/run", json=job.give("x" * 10).body), 200)
+    reload(WITH_LIMIT % 5)
+    check(server.client.post("/run", json=job.give("x" * 10).body), 422, "maxSize")
 
 
 # --- sizes -----------------------------------------------------------------------

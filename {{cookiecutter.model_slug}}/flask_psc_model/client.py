@@ -1,12 +1,13 @@
 """A client of a model's server."""
 
 import json as json_format
-import re
 from http.client import HTTPException
 from typing import Any, Dict, NamedTuple, Optional, Union
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
+
+from .settings import parse_url
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
@@ -59,7 +60,7 @@ class Client:
         Raises:
             ValueError: it is not an HTTP URL.
         """
-        self.url = base_url(url)
+        self.url = parse_url(url)
         self.timeout = timeout
         # a proxy named by the environment cannot reach this machine's servers
         is_local = urlsplit(self.url).hostname in LOCAL_HOSTS
@@ -120,24 +121,3 @@ class Client:
             ) from error
         except HTTPException as error:
             raise OSError(f"no complete HTTP answer: {error!r}") from error
-
-
-def base_url(url: str) -> str:
-    """Return the URL of a server, given its own or that of one of its routes.
-
-    Raises:
-        ValueError: it is not an HTTP URL.
-    """
-    url = url.strip()
-    try:
-        parts = urlsplit(url if "//" in url else "http://" + url)
-        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid or re.search(r"\s", url):
-        raise ValueError(f"{url!r} is not a URL such as http://localhost:8080")
-    path = parts.path.rstrip("/")
-    for route in ("/run", "/status"):
-        if path.endswith(route):
-            path = path[: -len(route)]
-    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))

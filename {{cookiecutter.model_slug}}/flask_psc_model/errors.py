@@ -4,6 +4,9 @@ The runtime speaks of kinds; the server and `errors.jsonl` look up the status. T
 statuses are those of the container specification's "HTTP API Specification".
 """
 
+import sys
+from typing import NoReturn
+
 DONE = "done"
 FAILED = "failed"
 INVALID_INPUT = "invalid_input"
@@ -51,7 +54,7 @@ class InvalidJob(ApiError):
 
 
 class ForeignPage(ApiError):
-    """The page of another server requests what only this server's page may request."""
+    """A browser sends a request for a page that is not this server's own."""
 
     kind = "foreign_page"
 
@@ -94,3 +97,14 @@ class ModelNotLoaded(ApiError):
     """The model could not be loaded."""
 
     kind = NOT_LOADED
+
+
+def exit_with_error(error: object, code: int = 1) -> NoReturn:
+    """Print an error on one line, and exit.
+
+    Args:
+        error: what went wrong.
+        code: the exit status.
+    """
+    print("error: " + " ".join(str(error).split()), file=sys.stderr, flush=True)
+    sys.exit(code)

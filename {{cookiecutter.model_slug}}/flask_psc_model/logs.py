@@ -7,11 +7,12 @@ import datetime
 import json
 import logging
 import logging.config
-import os
 import re
 import threading
 import uuid
 from typing import Any, Dict, Optional
+
+from .settings import read_choice
 
 _COLOR = re.compile("\x1b\\[[0-9;]*m")
 _VALID_ID = re.compile(r"[!-~]{1,128}")
@@ -95,9 +96,7 @@ def make_logging_config() -> Dict[str, Any]:
         ValueError: `PSC_LOG_FORMAT` is neither.
     """
     formatters = {"text": TextFormatter, "json": JsonFormatter}
-    name = os.environ.get("PSC_LOG_FORMAT") or "text"
-    if name not in formatters:
-        raise ValueError(f"PSC_LOG_FORMAT is {name!r}: set it to text or json")
+    name = read_choice("PSC_LOG_FORMAT", tuple(formatters), "text")
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -4,7 +4,12 @@ import sys
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from .loading import ModelFactory, find_module_file
-from .metadata import Metadata, find_metadata, load_metadata
+from .metadata import (
+    Metadata,
+    find_metadata,
+    load_metadata,
+    reload_metadata,
+)
 from .units import parse_duration, parse_size
 
 
@@ -139,6 +144,18 @@ class ModelSpec(NamedTuple):
         """
         path = find_metadata(path_hint)
         return cls.decode(load_metadata(path), path, strict)
+
+    @classmethod
+    def reload(cls, path_hint: str) -> "ModelSpec":
+        """Decode the file as it is now, and let all that loads it later find that.
+
+        Raises:
+            OSError: there is no such file.
+            ValueError: the file or a value in it is wrong; what was loaded stays.
+        """
+        path = find_metadata(path_hint)
+        metadata = reload_metadata(path, lambda content: cls.decode(content, path))
+        return cls.decode(metadata, path)
 
     @classmethod
     def of_model(cls, factory: ModelFactory, strict: bool = True) -> "ModelSpec":

@@ -3,19 +3,36 @@
 import argparse
 import logging
 import os
-import sys
-from typing import Callable, List, Optional, Union
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, List, Optional, Union
 
+import click
+import flask.cli
+from click.core import ParameterSource
 from flask import Flask
+from werkzeug import serving
 
+from ..errors import exit_with_error
 from ..logs import configure_logging
 from ..model.loading import ModelFactory
 from ..model.spec import ModelSpec
+from ..settings import (
+    check_server_settings,
+    parse_host,
+    parse_port,
+    read_debug,
+    read_host,
+    read_model_factory,
+    read_page,
+    read_port,
+    read_shutdown_function,
+)
 from ..workers.runner import LocalRunner
 from .routes import api
 from .shutdown import prepare_development_stop, stop_server
 
-DEFAULT_PORT = 8080
+#: The address that development servers listen on by default.
+DEVELOPMENT_HOST = "127.0.0.1"
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +46,8 @@ class ModelApp(Flask):
         Args:
             args: command-line arguments; default: those of the process.
         """
+        with _exit_if_a_setting_is_wrong():
+            check_server_settings()
         options = _parse_options(args)
         _prepare_development_server(self)
         self.run(host=options.host, port=options.port, debug=options.debug)
@@ -48,10 +67,15 @@ def create_app(
             callable or its dotted path. Default: the environment variable
             `PSC_SHUTDOWN_FUNCTION`.
 
+    A variable with a wrong value ends the process with a message.
+
     Raises:
         ValueError: no model factory is set.
     """
-    model_factory = model_factory or os.environ.get("PSC_MODEL_FACTORY")
+    with _exit_if_a_setting_is_wrong():
+        model_factory = model_factory or read_model_factory()
+        shutdown_function = shutdown_function or read_shutdown_function()
+        has_page = read_page(False)
     if not model_factory:
         raise ValueError(
             "there is no model to serve: pass a class or its dotted path to create_app,"
@@ -59,67 +83,109 @@ def create_app(
         )
     app = ModelApp("flask_psc_model")
     app.config["PSC_MODEL_FACTORY"] = model_factory
-    app.config["PSC_SHUTDOWN_FUNCTION"] = (
-        shutdown_function or os.environ.get("PSC_SHUTDOWN_FUNCTION") or stop_server
-    )
+    app.config["PSC_SHUTDOWN_FUNCTION"] = shutdown_function or stop_server
     app.extensions["psc_model"] = LocalRunner(model_factory)
     app.register_blueprint(api)
-    _add_page(app, default="0")
-    if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
+    if has_page:
+        _add_page(app)
+    if _is_flask_command():
         _prepare_development_server(app)
+        _listen_as_configured()
     return app
+
+
+@contextmanager
+def _exit_if_a_setting_is_wrong() -> Iterator[None]:
+    """End the process with one line, where an error would be a traceback of `app.py`."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        exit_with_error(error)
 
 
 def _prepare_development_server(app: ModelApp) -> None:
     """Set up Flask's own server; an invalid setting ends the process."""
-    try:
+    with _exit_if_a_setting_is_wrong():
+        check_server_settings()
         configure_logging()
         ModelSpec.of_model(app.config["PSC_MODEL_FACTORY"])
-    except ValueError as error:
-        sys.exit(f"error: {error}")
     log.info(
         "development server: the model runs in this process (%s), for debuggers and"
         " coverage, without a time limit",
         os.getpid(),
     )
-    _add_page(app, default="1")
+    if read_page(True):
+        _add_page(app)
     prepare_development_stop(app)
 
 
-def _add_page(app: ModelApp, default: str) -> None:
-    """Add the web page if `PSC_MODEL_PAGE`, or else the default, is true."""
-    enabled = _is_true(os.environ.get("PSC_MODEL_PAGE") or default)
-    if enabled and "psc_page" not in app.blueprints:
+def _add_page(app: ModelApp) -> None:
+    if "psc_page" not in app.blueprints:
         # imported here: other servers need no markdown-it-py
         from .page.routes import page
 
         app.register_blueprint(page)
 
 
+def _listen_as_configured() -> None:
+    """Make `flask run` listen at `PSC_MODEL_HOST` and `PSC_MODEL_PORT`.
+
+    Flask's own variables accept no `[::1]`, and Flask's error for a wrong one does not
+    name ours. What the command line or Flask's variables set takes precedence.
+    """
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return
+    run_simple = serving.run_simple
+
+    def run(host: str, port: int, *args: Any, **options: Any) -> None:
+        if context.get_parameter_source("host") is ParameterSource.DEFAULT:
+            host = read_host(DEVELOPMENT_HOST)
+        if context.get_parameter_source("port") is ParameterSource.DEFAULT:
+            port = read_port()
+        run_simple(host, port, *args, **options)
+
+    # Flask imports it from the one or the other, depending on its version
+    for module in (serving, flask.cli):
+        vars(module)["run_simple"] = run
+
+
 def _parse_options(args: Optional[List[str]]) -> argparse.Namespace:
-    environment = os.environ
     parser = argparse.ArgumentParser(
         description="Run the development server; use ./entrypoint.sh in production."
     )
     parser.add_argument(
         "--host",
-        default=environment.get("PSC_MODEL_HOST") or "127.0.0.1",
+        type=_as_option(parse_host),
+        default=read_host(DEVELOPMENT_HOST),
         help="address to listen on (PSC_MODEL_HOST; default: %(default)s)",
     )
     parser.add_argument(
         "--port",
-        type=int,
-        default=environment.get("PSC_MODEL_PORT") or DEFAULT_PORT,
+        type=_as_option(parse_port),
+        default=read_port(),
         help="port to listen on (PSC_MODEL_PORT; default: %(default)s)",
     )
     parser.add_argument(
         "--debug",
         action="store_true",
-        default=_is_true(environment.get("PSC_MODEL_DEBUG")),
+        default=read_debug(),
         help="reload on changes and show Flask's debugger (PSC_MODEL_DEBUG)",
     )
     return parser.parse_args(args)
 
 
-def _is_true(text: Optional[str]) -> bool:
-    return (text or "").strip().lower() in ("1", "true", "yes", "on")
+def _as_option(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a parser of an option's value, whose errors argparse shows."""
+
+    def parse_option(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
+
+    return parse_option
+
+
+def _is_flask_command() -> bool:
+    return os.environ.get("FLASK_RUN_FROM_CLI") == "true"

@@ -17,27 +17,6 @@ THREADS_VARIABLES = (
 )
 
 
-def count_processes() -> int:
-    """Return the number of model processes, `PSC_MODEL_PROCESSES`; 1 by default.
-
-    Raises:
-        ValueError: it is not a whole number above zero.
-    """
-    return _read_number("PSC_MODEL_PROCESSES") or 1
-
-
-def count_max_jobs() -> int:
-    """Return after how many jobs a model process is replaced, `PSC_MODEL_MAX_JOBS`.
-
-    Returns:
-        The number; 0 for never, the default.
-
-    Raises:
-        ValueError: it is not a whole number above zero.
-    """
-    return _read_number("PSC_MODEL_MAX_JOBS")
-
-
 def limit_threads(cpus: Optional[float], processes: int) -> Dict[str, str]:
     """Return the variables that keep model processes off each other's CPUs.
 
@@ -87,10 +66,3 @@ def find_devices() -> List[str]:
 
 def _number(path: str) -> int:
     return int(re.sub(r"\D", "", path))
-
-
-def _read_number(variable: str) -> int:
-    text = os.environ.get(variable) or ""
-    if text and (not text.isdigit() or int(text) < 1):
-        raise ValueError(f"{variable} is {text!r}: set it to a whole number above zero")
-    return int(text or 0)

@@ -4,14 +4,22 @@ A repository's `gunicorn.conf.py` calls `settings`; its own settings below the c
 precedence. A hook of its own runs after the server's hook of that name (see `hooks`).
 """
 
+import logging
 import os
-import sys
 from typing import Any, Dict
 
+from ...errors import exit_with_error
 from ...logs import make_logging_config
 from ...model.loading import CLOSE_SECONDS
 from ...model.spec import ModelSpec
-from ...workers.devices import count_max_jobs, count_processes, limit_threads
+from ...settings import (
+    check_server_settings,
+    join_address,
+    read_host,
+    read_port,
+    read_processes,
+)
+from ...workers.devices import limit_threads
 from ..tempdir import find_tempdir
 
 #: Threads of the web process: each handles one request at a time.
@@ -29,11 +37,19 @@ HEARTBEAT_TIMEOUT = 30
 SHUTDOWN_MARGIN = 5
 
 
+#: What `settings` returned, by path: a reload may find a file that is wrong.
+_returned: Dict[str, Dict[str, Any]] = {}
+
+# not `log`, a module of this package
+_logger = logging.getLogger(__name__)
+
+
 def settings(path: str) -> Dict[str, Any]:
     """Return Gunicorn's settings and hooks for the repository of a configuration file.
 
     Sets `TMPDIR` for this process and those it starts, since a container's root file
-    system may be read-only. An invalid setting ends the process with a message.
+    system may be read-only. An invalid setting ends the process with a message; at a
+    reload the settings stay as they are.
 
     Args:
         path: the configuration file, its `__file__`; `model.yaml` is beside it or in a
@@ -42,25 +58,31 @@ def settings(path: str) -> Dict[str, Any]:
     Returns:
         Values by name, see https://docs.gunicorn.org/en/stable/settings.html.
     """
+    try:
+        _returned[path] = _read_settings(path)
+    except (OSError, ValueError) as error:
+        if path not in _returned:
+            exit_with_error(error)
+        _logger.error(
+            "%s; the server keeps its settings: correct it, and reload", error
+        )
+    return dict(_returned[path])
+
+
+def _read_settings(path: str) -> Dict[str, Any]:
     # hooks need Linux, but unittest imports this package on any system
     from . import hooks
 
-    try:
-        limits = ModelSpec.load(path).limits
-        logging_config = make_logging_config()
-        tempdir = find_tempdir()
-        processes = count_processes()
-        count_max_jobs()
-    except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
+    check_server_settings()
+    logging_config = make_logging_config()
+    tempdir = find_tempdir()
+    limits = ModelSpec.reload(path).limits
     os.environ["TMPDIR"] = tempdir
     # the model processes inherit them
-    os.environ.update(limit_threads(limits.cpus, processes))
-    host = os.environ.get("PSC_MODEL_HOST") or "0.0.0.0"
-    port = os.environ.get("PSC_MODEL_PORT") or "8080"
+    os.environ.update(limit_threads(limits.cpus, read_processes()))
     return dict(
         hooks.HOOKS,
-        bind=f"{host}:{port}",
+        bind=join_address(read_host("0.0.0.0"), read_port()),
         workers=1,
         worker_class="flask_psc_model.server.gunicorn.worker.WebWorker",
         logger_class="flask_psc_model.server.gunicorn.log.GunicornLog",

@@ -13,7 +13,8 @@ from typing import Any, Callable, Dict
 
 from ...model.loading import to_path
 from ...model.spec import ModelSpec
-from ...workers.devices import assign_devices, count_max_jobs, count_processes
+from ...settings import read_max_jobs, read_processes
+from ...workers.devices import assign_devices
 from ...workers.pool import WorkerPool
 from ...workers.prctl import die_with_parent
 from ...workers.process import end_leftovers
@@ -30,8 +31,8 @@ def post_fork(server: Any, worker: Any) -> None:
     timeout = struct.pack("ll", RECEIVE_TIMEOUT, 0)
     for listener in worker.sockets:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
-    environments = assign_devices(count_processes())
-    worker.model_runner = WorkerPool(environments, count_max_jobs())
+    environments = assign_devices(read_processes())
+    worker.model_runner = WorkerPool(environments, read_max_jobs())
     worker.model_runner.start()
     _call_user_hook("post_fork", worker, server, worker)
 
