@@ -9,6 +9,8 @@ import subprocess
 import sys
 
 import pytest
+from flask_psc_model.client import Client
+from flask_psc_model.testing.live_server import find_free_port
 
 from . import models
 from .apps import check
@@ -153,6 +155,31 @@ def test_a_wrong_port_of_the_development_server_is_one_message(tmp_path, value):
     assert ending.code == 2
     assert "argument --port: {!r}: set it to".format(value) in ending.errors
     assert "Traceback" not in ending.errors
+
+
+# --- the address -----------------------------------------------------------------
+
+LOOPBACK = {"::1": "[::1]", "[::1]": "[::1]", "::": "[::1]", "0.0.0.0": "127.0.0.1"}
+
+
+@pytest.mark.parametrize("host", LOOPBACK)
+@pytest.mark.parametrize("name", STARTS)
+def test_every_server_listens_where_it_should_and_the_health_check_follows(
+    tmp_path, name, host
+):
+    project = make_project(tmp_path / "project", models.ECHO)
+    # the helper that waits knows no other host: wait with the health check itself
+    environment = {"PSC_MODEL_HOST": host, "PSC_MODEL_PORT": str(find_free_port())}
+    with start_process(project, STARTS[name], **environment) as process:
+        check_status = ["-m", "flask_psc_model.cli.check_status"]
+
+        def is_ready():
+            assert process.poll() is None
+            return run_python(*check_status, folder=project, **environment).code == 0
+
+        wait_until(is_ready, 60)
+        url = "http://{}:{}".format(LOOPBACK[host], environment["PSC_MODEL_PORT"])
+        check(Client(url).get("/status"), 200)
 
 
 # --- a reload --------------------------------------------------------------------

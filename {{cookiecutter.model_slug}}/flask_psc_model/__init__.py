@@ -4,38 +4,38 @@ A model is a subclass of `ModelBase`; `create_app` serves it under the routes of
 container specification: `GET /status`, `POST /run` and `POST /shutdown`.
 """
 
-import logging
 import sys
+from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .model.base import ModelBase
-from .model.metadata import load_metadata
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .model.base import ModelBase
+    from .model.metadata import load_metadata
     from .server.app import create_app
     from .server.routes import api
 
 __all__ = ["ModelBase", "__version__", "api", "create_app", "load_metadata"]
 
-# a library logs nothing by itself: the program that uses it sets up the log
-logging.getLogger(__name__).addHandler(logging.NullHandler())
+#: Where the public names are. They are imported on first use: model processes do without
+#: Flask, and the image's health check without YAML.
+_MODULES = {
+    "ModelBase": ".model.base",
+    "api": ".server.routes",
+    "create_app": ".server.app",
+    "load_metadata": ".model.metadata",
+}
 
 
 class _Package(ModuleType):
-    """This module, which imports Flask on first use: model processes do without."""
+    """This module, which imports its public names on first use."""
 
     def __getattr__(self, name: str) -> Any:
-        if name == "create_app":
-            from .server.app import create_app
-
-            return create_app
-        if name == "api":
-            from .server.routes import api
-
-            return api
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_MODULES[name], __name__), name)
 
 
 # a function __getattr__ in a module does nothing on Python 3.6

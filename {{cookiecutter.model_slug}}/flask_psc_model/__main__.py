@@ -2,11 +2,13 @@
 
 import pkgutil
 from importlib import import_module
-from typing import List, Optional
+from typing import Callable, List, Optional, Tuple
 
 import click
 
 from . import cli
+from .cli import check_status
+from .cli._options import ToolCommand, has_tools
 
 
 class Commands(click.Group):
@@ -27,14 +29,31 @@ def _list_modules() -> List[str]:
 
 
 def _runs_here(command: Optional[click.Command]) -> bool:
-    if isinstance(command, cli.ToolCommand):
-        return cli.has_tools()
+    if isinstance(command, ToolCommand):
+        return has_tools()
     return command is not None
 
 
 def _import_command(module: str) -> Optional[click.Command]:
     main = getattr(import_module(cli.__name__ + "." + module), "main", None)
+    if main is check_status.main:
+        return _make_command(check_status.main, check_status.DESCRIPTION)
     return main if isinstance(main, click.Command) else None
+
+
+def _make_command(main: Callable[[List[str]], None], text: str) -> click.Command:
+    """Return the command of a function that parses its arguments itself."""
+
+    @click.command(
+        help=text,
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True},
+    )
+    @click.argument("args", nargs=-1, type=click.UNPROCESSED)
+    def command(args: Tuple[str, ...]) -> None:
+        main(list(args))
+
+    return command
 
 
 @click.command(cls=Commands, invoke_without_command=True)

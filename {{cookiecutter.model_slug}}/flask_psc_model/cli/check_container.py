@@ -8,7 +8,8 @@ from typing import Any, Optional, Sequence
 import click
 
 from ..model.spec import ModelSpec
-from . import ToolCommand, data_option, engine_option, exit_on_signals, exit_with_error
+from . import exit_on_signals, exit_with_error
+from ._options import ToolCommand, data_option, engine_option
 
 #: The exit status if nothing could be checked.
 NOT_CHECKED = 2

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..model.metadata import find_metadata
-from . import ToolCommand, exit_with_error
+from . import exit_with_error
+from ._options import ToolCommand
 
 if TYPE_CHECKING:
     from ..tools.checklist.point import Point

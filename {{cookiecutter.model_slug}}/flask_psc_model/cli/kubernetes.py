@@ -6,7 +6,8 @@ import click
 from click.core import ParameterSource
 
 from ..bulk.shard import MAX_SHARDS
-from . import ToolCommand, exit_with_error
+from . import exit_with_error
+from ._options import ToolCommand
 
 #: The options for only one kind of manifests.
 SERVER_OPTIONS = ("replicas", "max_replicas", "port")

@@ -4,7 +4,8 @@ from typing import Optional
 
 import click
 
-from . import ToolCommand, data_option, engine_option, exit_on_signals, exit_with_error
+from . import exit_on_signals, exit_with_error
+from ._options import ToolCommand, data_option, engine_option
 
 
 @click.command(cls=ToolCommand)
