@@ -138,7 +138,7 @@ def read_parts(answer):
 def test_an_app_has_no_page_by_itself():
     client = make_client(copy_text)
     check(client.get("/", headers={"Accept": BROWSER}), 404)
-    check(client.post("/page/run", headers=HOME), 404)
+    check(client.post("/page/run"), 404)
 
 
 @pytest.mark.parametrize("accept", [None, "", "*/*", "application/json", "text/plain"])
@@ -457,7 +457,6 @@ def test_the_files_are_closed_though_nobody_reads_the_answer(
 @pytest.mark.parametrize(
     "origin",
     [
-        None,
         "null",
         "http://evil.example",
         "http://localhost:8081",
@@ -470,9 +469,9 @@ def test_a_page_of_another_server_is_refused(make_page, temporary, origin):
     def run(*paths):
         raise AssertionError("the model should not run")
 
-    headers = {} if origin is None else {"Origin": origin}
+    headers = {"Origin": origin}
     answer = upload(make_page(run), {"input.txt": b"x"}, headers=headers)
-    check(answer, 403, "POST /run")
+    check(answer, 403, "a page of another server")
 
 
 def test_the_scheme_does_not_matter_since_a_proxy_may_add_it(make_page):

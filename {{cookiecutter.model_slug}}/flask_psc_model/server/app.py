@@ -20,6 +20,7 @@ from ..settings import (
     check_server_settings,
     parse_host,
     parse_port,
+    read_allowed_hosts,
     read_debug,
     read_host,
     read_model_factory,
@@ -28,6 +29,7 @@ from ..settings import (
     read_shutdown_function,
 )
 from ..workers.runner import LocalRunner
+from .browsers import ALLOWED_HOSTS
 from .routes import api
 from .shutdown import prepare_development_stop, stop_server
 
@@ -75,6 +77,7 @@ def create_app(
     with _exit_if_a_setting_is_wrong():
         model_factory = model_factory or read_model_factory()
         shutdown_function = shutdown_function or read_shutdown_function()
+        allowed_hosts = read_allowed_hosts()
         has_page = read_page(False)
     if not model_factory:
         raise ValueError(
@@ -84,6 +87,7 @@ def create_app(
     app = ModelApp("flask_psc_model")
     app.config["PSC_MODEL_FACTORY"] = model_factory
     app.config["PSC_SHUTDOWN_FUNCTION"] = shutdown_function or stop_server
+    app.config[ALLOWED_HOSTS] = allowed_hosts or None
     app.extensions["psc_model"] = LocalRunner(model_factory)
     app.register_blueprint(api)
     if has_page:
@@ -114,6 +118,7 @@ def _prepare_development_server(app: ModelApp) -> None:
         " coverage, without a time limit",
         os.getpid(),
     )
+    app.config[ALLOWED_HOSTS] = read_allowed_hosts()
     if read_page(True):
         _add_page(app)
     prepare_development_stop(app)

@@ -12,6 +12,7 @@ from ..model.loading import describe, import_object
 from ..model.spec import ModelSpec
 from ..version import __version__
 from ..workers.runner import Runner
+from .browsers import check_browser
 from .job_request import parse_job
 from .openapi import describe_api
 from .responses import MessageResponse
@@ -80,6 +81,12 @@ def begin_request() -> None:
     """Set the request's id, for the log and the client."""
     g.request_id = set_request_id(request.headers.get("X-Request-ID"))
     g.started = time.monotonic()
+
+
+@api.before_app_request
+def refuse_foreign_pages() -> None:
+    """Refuse what a browser sends for a page of another server."""
+    check_browser(current_app, request)
 
 
 @api.after_app_request

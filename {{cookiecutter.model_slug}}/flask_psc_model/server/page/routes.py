@@ -1,25 +1,17 @@
 """The two routes of the page: the page itself, and its jobs.
 
-Its jobs use the runner of `POST /run`. Only this server's own page may run jobs: a
-browser sends requests on behalf of any page.
+Its jobs use the runner of `POST /run`. `browsers.py` refuses those of other pages.
 """
 
 import os
 import tempfile
 from contextlib import ExitStack
 from typing import List
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, current_app, request
 from werkzeug.exceptions import ClientDisconnected
 
-from ...errors import (
-    ForeignPage,
-    InvalidJob,
-    JobTooLarge,
-    LengthRequired,
-    RequestTimeout,
-)
+from ...errors import InvalidJob, JobTooLarge, LengthRequired, RequestTimeout
 from ...model.cases import Case, list_cases
 from ...model.spec import ModelSpec
 from ...workers.runner import Runner
@@ -66,7 +58,6 @@ def run() -> Response:
 
     The response holds the output files, which are removed from the server.
     """
-    _check_origin()
     spec = _read_spec()
     _check_length(spec)
     with tempfile.TemporaryDirectory(prefix="psc-page-") as folder:
@@ -111,25 +102,6 @@ def _wants_html() -> bool:
     # a client that accepts anything gets the first of these
     kinds = ["application/json", "text/html"]
     return request.accept_mimetypes.best_match(kinds) == "text/html"
-
-
-def _check_origin() -> None:
-    """Refuse requests from pages of other servers.
-
-    Raises:
-        ForeignPage: the request does not come from this server's page.
-    """
-    origin = request.headers.get("Origin", "")
-    try:
-        host = urlsplit(origin).netloc
-    except ValueError:
-        host = ""
-    if not host or host.lower() != request.host.lower():
-        sender = repr(origin) if origin else "an unknown page"
-        raise ForeignPage(
-            f"only this server's page may run jobs here, not {sender}; other programs"
-            " use POST /run"
-        )
 
 
 def _check_length(spec: ModelSpec) -> None:
