@@ -26,6 +26,7 @@ POINTS = [
     "there are test cases, and they pass",
     "the Dockerfile copies what the code imports",
     "resources and timeout are measured",
+    "the health check waits for timeout.status",
 ]
 
 #: The keys of `model.yaml` that hold texts of the example.

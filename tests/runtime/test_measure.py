@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from flask_psc_model.cli import measure
 from flask_psc_model.model.metadata import Metadata
 from flask_psc_model.model.spec import ModelSpec
+from flask_psc_model.model.units import parse_duration
 from flask_psc_model.tools.containers.engine import EngineError
 from flask_psc_model.tools.measurement import memory, session
 from flask_psc_model.tools.measurement.measurement import Measurement, Times
@@ -87,6 +88,7 @@ def read_metadata(project):
 @pytest.mark.server
 def test_the_local_server_is_measured_and_the_values_are_written(tmp_path):
     project = make(tmp_path, {"one": "a", "two": "sleep 0"})
+    write(project, "Dockerfile", "HEALTHCHECK --timeout=3s CMD check_status\n")
     ending = run_measure(project, "--write", "--starts", "2", "--runs", "2")
     assert ending.code == 0, ending
     for title in ("loading the model", "case one", "case two", "peak memory"):
@@ -94,6 +96,10 @@ def test_the_local_server_is_measured_and_the_values_are_written(tmp_path):
     assert "start 2 of 2: running 2 cases" in ending.errors
     edited = EDITED.fullmatch(read_metadata(project))
     assert edited, read_metadata(project)
+    seconds = parse_duration(edited.group(2))
+    with open(os.path.join(project, "Dockerfile"), encoding="utf-8") as file:
+        assert "--timeout={:g}s ".format(seconds + 10) in file.read()
+    assert "HEALTHCHECK in {}".format(project) in ending.output
     for value, old in zip(edited.groups(), ("3G", "55s", "44s")):
         assert ": {}  (now {})".format(value, old) in ending.output
     with open(os.path.join(project, "measurement.json"), encoding="utf-8") as file:

@@ -13,8 +13,8 @@ from ._options import ToolCommand, data_option, engine_option
 @click.option(
     "--write",
     is_flag=True,
-    help="Write the proposed values to model.yaml, and the measurement to"
-    " measurement.json beside it.",
+    help="Write the proposed values to model.yaml, the measurement to measurement.json"
+    " beside it, and the times of HEALTHCHECK to the Dockerfile.",
 )
 @click.option(
     "--starts",

@@ -1,4 +1,4 @@
-"""Whether `model.yaml` follows its schema, and its values were measured."""
+"""Whether `model.yaml` follows its schema, was measured, and fits the Dockerfile."""
 
 import json
 import os
@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 from ...model.metadata import load_metadata
 from ...model.spec import Limits, ModelSpec
+from ..health_check import DOCKERFILE, find_wrong_times
 from ..measurement.record import FILENAME as RECORD
 from ..measurement.record import Record
 from .point import Problem
@@ -114,6 +115,13 @@ def find_unmeasured(folder: str) -> Iterator[Problem]:
             f" run {COMMAND}",
         )
     yield from _find_too_little(spec.limits, record)
+
+
+def find_short_health_check(folder: str) -> Iterator[Problem]:
+    """Yield the times of the image's health check that are below `timeout.status`."""
+    spec = ModelSpec.decode(load_metadata(os.path.join(folder, "model.yaml")))
+    for problem in find_wrong_times(folder, spec.limits.status_timeout):
+        yield Problem(DOCKERFILE, problem)
 
 
 def _find_too_little(limits: Limits, record: Record) -> Iterator[Problem]:

@@ -2,7 +2,11 @@
 
 from .example import find_code, find_texts
 from .image import find_uncopied, find_unpinned
-from .metadata import find_schema_problems, find_unmeasured
+from .metadata import (
+    find_schema_problems,
+    find_short_health_check,
+    find_unmeasured,
+)
 from .point import Point
 from .suite import COMMAND, find_failures
 
@@ -14,4 +18,5 @@ POINTS = (
     Point("there are test cases, and they pass", find_failures, "running " + COMMAND),
     Point("the Dockerfile copies what the code imports", find_uncopied),
     Point("resources and timeout are measured", find_unmeasured),
+    Point("the health check waits for timeout.status", find_short_health_check),
 )

@@ -10,7 +10,9 @@ import click
 from ...model.cases import list_cases
 from ...model.metadata import find_metadata, load_metadata
 from ...model.spec import ModelSpec
+from ...model.units import parse_duration
 from ..containers.engine import Engine
+from ..health_check import write_times
 from ..metadata_file import MetadataFile
 from .measurement import Measurement, Plan, measure
 from .proposal import EXAMPLE, propose
@@ -38,7 +40,8 @@ def measure_model(
 
     Args:
         image: to measure in containers; None for the repository's own server.
-        write: write the proposal to `model.yaml`, and a record beside it.
+        write: write the proposal to `model.yaml`, a record beside it, and the times of
+            the health check to the Dockerfile.
         starts: of the server.
         runs: of each case after each start.
         data_folder: of the cases; by default `tests/data` beside `model.yaml`.
@@ -129,3 +132,6 @@ def _write(
     version = ModelSpec.load(path).version
     save_record(folder, measurement, image or "the server on this machine", version)
     click.echo(f"Wrote {path} and {os.path.join(folder, FILENAME)}.")
+    dockerfile = write_times(folder, parse_duration(proposed["timeout.status"]))
+    if dockerfile:
+        click.echo(f"Set the times of HEALTHCHECK in {dockerfile}.")
