@@ -19,8 +19,11 @@ class NoBrowser(Exception):
 
 
 @contextmanager
-def open_browser() -> Iterator[Browser]:
+def open_browser(*options: str) -> Iterator[Browser]:
     """Start the browser, and end it at the end.
+
+    Args:
+        options: more of Chromium's command line.
 
     Raises:
         NoBrowser: there is none.
@@ -28,6 +31,7 @@ def open_browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Chromium's sandbox does not work for root, and the pages are our own
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        arguments += options
         browser = playwright.chromium.launch(executable_path=find_browser(playwright), args=arguments)
         try:
             yield browser

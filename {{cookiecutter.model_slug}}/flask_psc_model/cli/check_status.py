@@ -117,7 +117,10 @@ def _make_parser() -> argparse.ArgumentParser:
         prog="python -m flask_psc_model.cli.check_status",
         description=DESCRIPTION,
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        # without a width it imports `shutil`, to look for that of the terminal
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+            prog, width=80
+        ),
     )
     parser.add_argument(
         "--url",

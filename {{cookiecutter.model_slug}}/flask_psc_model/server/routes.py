@@ -1,12 +1,13 @@
 """The routes of the API, `/metrics`, `/openapi.json`, and errors as JSON."""
 
+import contextlib
 import logging
 import time
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
-from ..errors import FAILED, ApiError, JobTooLarge, RequestTimeout
+from ..errors import FAILED, ApiError, ForeignPage, JobTooLarge, RequestTimeout
 from ..logs import set_request_id
 from ..model.loading import describe, import_object
 from ..model.spec import ModelSpec
@@ -86,7 +87,13 @@ def begin_request() -> None:
 @api.before_app_request
 def refuse_foreign_pages() -> None:
     """Refuse what a browser sends for a page of another server."""
-    check_browser(current_app, request)
+    try:
+        check_browser(current_app, request)
+    except ForeignPage:
+        # a client that still sends may find its connection reset, and no answer
+        with contextlib.suppress(ApiError):
+            _read_body()
+        raise
 
 
 @api.after_app_request
