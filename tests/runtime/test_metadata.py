@@ -6,7 +6,16 @@ import pickle
 
 import pytest
 from flask_psc_model import load_metadata
-from flask_psc_model.model.metadata import Metadata, find_metadata
+from flask_psc_model.model.metadata import (
+    MAX_VARIABLE,
+    VARIABLE,
+    Metadata,
+    find_metadata,
+)
+from flask_psc_model.model.spec import ModelSpec
+
+from .commands import run_python
+from .template import TEMPLATE
 
 CONTENT = """\
 name: Colour, “Nearest”
@@ -206,3 +215,86 @@ def test_a_file_that_cannot_be_read_is_an_os_error(tmp_path):
     os.symlink("model.yaml", str(tmp_path / "model.yaml"))
     with pytest.raises(OSError, match="model.yaml"):
         load_metadata(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (
+            "timeout: {run: 20s}\nname: x\ntimeout: {run: 30s}",
+            "timeout is there twice, in line 1 and in line 3",
+        ),
+        (
+            "timeout:\n  run: 20s\n  run: 30s",
+            "timeout.run is there twice, in line 2 with the value '20s' and in line 3"
+            " with the value '30s'",
+        ),
+        ("a: [{b: 1}, {b: 1, b:}]", "a.1.b is there twice, in line 1"),
+        ("a: &a {b: 1, b: 2}\nc: *a", "a.b is there twice, in line 1"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_an_error_that_names_it(
+    tmp_path, content, problem
+):
+    (tmp_path / "model.yaml").write_text(content)
+    with pytest.raises(ValueError, match="remove one of them") as caught:
+        load_metadata(str(tmp_path))
+    assert str(caught.value).startswith(
+        "{}: {}".format(tmp_path / "model.yaml", problem)
+    )
+
+
+def test_merged_keys_are_no_duplicates(tmp_path):
+    (tmp_path / "model.yaml").write_text(
+        "base: &base {a: 1, b: 2}\n"
+        "other: {<<: *base, a: 3}\n"
+        "last: {<<: [*base, *base]}\n"
+    )
+    metadata = load_metadata(str(tmp_path))
+    assert metadata.other == {"a": 3, "b": 2}
+    assert metadata.last == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize("content", ["a: &a [*a]", "a: " + "[" * 5000])
+def test_a_file_without_an_end_is_a_value_error(tmp_path, content):
+    (tmp_path / "model.yaml").write_text(content)
+    with pytest.raises(ValueError, match="model.yaml is not valid YAML"):
+        load_metadata(str(tmp_path))
+
+
+@pytest.fixture
+def no_variable(monkeypatch):
+    """Remove the variable that a reload sets, at the end."""
+    monkeypatch.setenv(VARIABLE, "")
+
+
+def test_a_reload_reads_the_file_again_or_keeps_what_it_was(repository, no_variable):
+    hint = str(repository)
+    assert load_metadata(hint).timeout.run == "20s"
+    for text in ("timeout: [", "timeout: {run: soon}", "a: 1\na: 2"):
+        (repository / "model.yaml").write_text(text)
+        with pytest.raises(ValueError, match="model.yaml"):
+            ModelSpec.reload(hint)
+        assert load_metadata(hint).timeout.run == "20s"
+    (repository / "model.yaml").write_text("timeout: {run: 30s}")
+    assert ModelSpec.reload(hint).limits.run_timeout == 30
+    assert load_metadata(hint).timeout.run == "30s"
+    os.remove(str(repository / "model.yaml"))
+    assert (
+        load_metadata(str(repository / "model_lib" / "model.py")).timeout.run == "30s"
+    )
+
+
+@pytest.mark.parametrize("size", [10, MAX_VARIABLE])
+def test_a_process_that_starts_later_finds_what_was_read(repository, no_variable, size):
+    path = str(repository / "model.yaml")
+    (repository / "model.yaml").write_text("name: é\nlong: " + "x" * size, "utf-8")
+    ModelSpec.reload(path)
+    (repository / "model.yaml").write_text("name: [")
+    code = "import sys; from flask_psc_model import load_metadata as load;"
+    code += "print(ascii(load(sys.argv[1]).name))"
+    environment = {VARIABLE: os.environ.get(VARIABLE, ""), "PYTHONPATH": TEMPLATE}
+    ending = run_python("-c", code, path, folder=repository, **environment)
+    # a file of that size does not fit
+    assert (ending.output == "'\\xe9'\n") is (size == 10), ending
+    assert ("is not valid YAML" in ending.errors) is (size != 10)
