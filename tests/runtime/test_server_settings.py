@@ -80,13 +80,14 @@ def test_a_blank_or_wrong_value_stops_the_server_with_one_line(
     assert line.startswith("error: {}: {} is {}: ".format(path, key, value))
 
 
-def is_one_line(output, *parts):
-    """Return whether output is one line for the user that holds some texts."""
-    return (
-        output.startswith("error: ")
-        and output.count("\n") == 1
-        and all(part in output for part in parts)
-    )
+def check_error(output, *parts):
+    """Check that output ends in its only error, one line that holds some texts."""
+    # older versions of Flask introduce themselves before they load the app
+    [line] = [each for each in output.splitlines() if each.startswith("error: ")]
+    assert output.endswith(line + "\n")
+    assert "Traceback" not in output
+    for part in parts:
+        assert part in line
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_a_wrong_model_yaml_stops_every_server_with_one_line(
     write(project, "model.yaml", text)
     code, output = start(project, STARTS[name])
     assert code == 1
-    assert is_one_line(output, "model.yaml", *parts), output
+    check_error(output, "model.yaml", *parts)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_a_wrong_variable_stops_every_server_with_one_line(
     project = make_project(tmp_path / "project", models.ECHO)
     code, output = start(project, STARTS[name], **{variable: value})
     assert code == 1
-    assert is_one_line(output, "{} is {!r}: ".format(variable, value)), output
+    check_error(output, "error: {} is {!r}: ".format(variable, value))
 
 
 def test_a_bulk_run_names_a_wrong_variable(tmp_path):
