@@ -4,6 +4,7 @@ import os
 import socket
 
 import pytest
+from flask_psc_model.cli.check_status import local_url
 from flask_psc_model.tools.health_check import find_wrong_times, write_times
 
 from .commands import run_python
@@ -34,6 +35,25 @@ def test_the_exit_status_says_whether_the_model_is_ready(code):
         assert ending.code == (code != 200), ending
         assert check_status(PSC_MODEL_URL=url).code == (code != 200)
     assert [each.path for each in requests] == ["/status"] * 4
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),
+        ("::", "[::1]"),
+        ("[::]", "[::1]"),
+        ("0:0::0", "[::1]"),
+        ("::1", "[::1]"),
+        ("192.168.1.7", "192.168.1.7"),
+        ("box.example", "box.example"),
+    ],
+)
+def test_it_queries_the_address_that_the_server_listens_on(monkeypatch, host, address):
+    monkeypatch.setenv("PSC_MODEL_HOST", host)
+    monkeypatch.setenv("PSC_MODEL_PORT", "9000")
+    assert local_url() == "http://{}:9000".format(address)
 
 
 def test_a_dead_server_is_one_line_with_its_url_and_the_next_step():
