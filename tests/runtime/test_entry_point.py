@@ -3,9 +3,7 @@
 import os
 import re
 import signal
-from importlib import import_module
 
-import click
 import pytest
 from click.testing import CliRunner
 from flask_psc_model.__main__ import main
@@ -17,14 +15,9 @@ from .template import TEMPLATE
 CLI = os.path.join(TEMPLATE, "flask_psc_model", "cli")
 
 
-def is_command(name):
-    """Return whether a module of `cli` is a command; some are called by other code."""
-    module = import_module("flask_psc_model.cli." + name)
-    return isinstance(getattr(module, "main", None), click.Command)
-
-
-MODULES = {name[:-3] for name in os.listdir(CLI) if name.endswith(".py")}
-COMMANDS = sorted(filter(is_command, MODULES - {"__init__"}))
+MODULES = {name[:-3] for name in os.listdir(CLI) if re.match(r"[^_].*\.py$", name)}
+#: The other one is called by the code of a model.
+COMMANDS = sorted(MODULES - {"run_model"})
 
 
 def run_entry_point(*args):

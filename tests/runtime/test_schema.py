@@ -8,7 +8,7 @@ import shutil
 import jsonschema
 import pytest
 import yaml
-from flask_psc_model.model.metadata import load_metadata
+from flask_psc_model.model.metadata import _loaded
 from flask_psc_model.model.units import parse_duration, parse_size
 from flask_psc_model.tools.checklist.metadata import find_schema_problems
 from flask_psc_model.tools.checklist.point import Point
@@ -29,7 +29,7 @@ def list_problems(folder, metadata):
     path = folder / "model.yaml"
     path.write_text(yaml.safe_dump(metadata, allow_unicode=True), encoding="utf-8")
     # the folder of a test that has passed is another test's, if pytest removes it
-    load_metadata.cache_clear()
+    _loaded.clear()
     found = Point("", find_schema_problems).list_problems(str(folder))
     return [str(problem) for problem in found]
 

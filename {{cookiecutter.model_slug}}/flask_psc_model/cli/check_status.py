@@ -26,7 +26,7 @@ this command.
 """
 
 EXAMPLE = """\
-example:
+Example:
   python -m flask_psc_model.cli.check_status --url http://localhost:8080
 """
 

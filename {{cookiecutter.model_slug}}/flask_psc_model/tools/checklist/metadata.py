@@ -119,7 +119,9 @@ def find_unmeasured(folder: str) -> Iterator[Problem]:
 
 def find_short_health_check(folder: str) -> Iterator[Problem]:
     """Yield the times of the image's health check that are below `timeout.status`."""
-    spec = ModelSpec.decode(load_metadata(os.path.join(folder, "model.yaml")))
+    metadata = load_metadata(os.path.join(folder, "model.yaml"))
+    # other points name what is wrong in the file
+    spec = ModelSpec.decode(metadata, strict=False)
     for problem in find_wrong_times(folder, spec.limits.status_timeout):
         yield Problem(DOCKERFILE, problem)
 
