@@ -8,7 +8,7 @@ from typing import Callable, List, Optional, Union
 
 from flask import Flask
 
-from ..logs import configure_logging
+from ..logs import WRITER, capture_json, configure_logging
 from ..model.loading import ModelFactory
 from ..model.spec import ModelSpec
 from ..workers.runner import LocalRunner
@@ -74,9 +74,11 @@ def _prepare_development_server(app: ModelApp) -> None:
     """Set up Flask's own server; an invalid setting ends the process."""
     try:
         configure_logging()
+        capture_json()
         ModelSpec.of_model(app.config["PSC_MODEL_FACTORY"])
     except ValueError as error:
         sys.exit(f"error: {error}")
+    WRITER.start()
     log.info(
         "development server: the model runs in this process (%s), for debuggers and"
         " coverage, without a time limit",

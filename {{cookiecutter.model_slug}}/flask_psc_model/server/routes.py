@@ -2,11 +2,12 @@
 
 import logging
 import time
+from typing import Dict
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
-from ..errors import FAILED, ApiError, JobTooLarge, RequestTimeout
+from ..errors import FAILED, SERVER_ERROR, ApiError, JobTooLarge, RequestTimeout
 from ..logs import set_request_id
 from ..model.loading import describe, import_object
 from ..model.spec import ModelSpec
@@ -43,9 +44,11 @@ def status() -> Response:
 @api.route("/run", methods=["POST"], provide_automatic_options=False)
 def run() -> Response:
     """Run one job: read the input folder, write the output folder."""
-    job = parse_job(_read_body(), request.is_json)
-    result = _runner().run(job)
-    return MessageResponse.of_kind(result.kind, result.message)
+    g.job = job = parse_job(_read_body(), request.is_json)
+    g.result = result = _runner().run(job)
+    response = MessageResponse.of_kind(result.kind, result.message)
+    response.reason = response.reason and result.reason or response.reason
+    return response
 
 
 @api.route("/shutdown", methods=["POST"], provide_automatic_options=False)
@@ -71,14 +74,16 @@ def metrics() -> Response:
 @api.route("/openapi.json", methods=["GET"], provide_automatic_options=False)
 def openapi() -> Response:
     """Return the OpenAPI document of the API."""
-    factory = current_app.config["PSC_MODEL_FACTORY"]
-    return jsonify(describe_api(ModelSpec.of_model(factory, strict=False)))
+    return jsonify(describe_api(_find_spec()))
 
 
 @api.before_app_request
 def begin_request() -> None:
     """Set the request's id, for the log and the client."""
-    g.request_id = set_request_id(request.headers.get("X-Request-ID"))
+    headers = request.headers
+    g.request_id = set_request_id(
+        headers.get("X-Request-ID"), headers.get("traceparent", "")
+    )
     g.started = time.monotonic()
 
 
@@ -94,16 +99,36 @@ def end_request(response: Response) -> Response:
     else:
         level = logging.DEBUG if request.path in POLLED else logging.INFO
     if log.isEnabledFor(level):
-        log.log(
-            level,
-            "%s %s: %s after %.3f s: %s",
-            request.method,
-            request.path,
-            code,
-            time.monotonic() - g.started,
-            getattr(response, "message", ""),
-        )
+        _log_response(level, response)
     return response
+
+
+def _log_response(level: int, response: Response) -> None:
+    seconds = time.monotonic() - g.started
+    fields: Dict[str, object] = {
+        "method": request.method,
+        "route": request.path,
+        "status": response.status_code,
+        "duration": round(seconds, 6),
+    }
+    details = ""
+    if "job" in g:
+        fields["input"], fields["output"] = g.job.input_folder, g.job.output_folder
+        details = f": {g.job.input_folder} -> {g.job.output_folder}"
+    if "result" in g and g.result.process:
+        fields["model_process"] = g.result.process
+        details = f" in process {g.result.process}{details}"
+    log.log(
+        level,
+        "%s %s: %s after %.3f s%s: %s",
+        request.method,
+        request.path,
+        response.status_code,
+        seconds,
+        details,
+        getattr(response, "message", ""),
+        extra={"fields": fields},
+    )
 
 
 @api.app_errorhandler(ApiError)
@@ -129,13 +154,20 @@ def answer_http_error(error: HTTPException) -> Response:
 def answer_unexpected_error(error: Exception) -> Response:
     """Return 500 for any other error and log its traceback."""
     log.error("unexpected error", exc_info=error)
-    return MessageResponse.of_kind(FAILED, f"unexpected error: {describe(error)}")
+    response = MessageResponse.of_kind(FAILED, f"unexpected error: {describe(error)}")
+    response.reason = SERVER_ERROR
+    return response
 
 
 def _runner() -> Runner:
     runner = current_app.extensions["psc_model"]
     assert isinstance(runner, Runner)
     return runner
+
+
+def _find_spec() -> ModelSpec:
+    factory = current_app.config["PSC_MODEL_FACTORY"]
+    return ModelSpec.of_model(factory, strict=False)
 
 
 def _read_body() -> bytes:
