@@ -38,7 +38,9 @@ def status() -> Response:
     if current_app.extensions.get("psc_status") != result:
         current_app.extensions["psc_status"] = result
         log.info("flask_psc_model %s: %s", __version__, result.message)
-    return MessageResponse.of_kind(result.kind, result.message)
+    response = MessageResponse.of_kind(result.kind, result.message)
+    response.headers["X-PSC-Version"] = __version__
+    return response
 
 
 @api.route("/run", methods=["POST"], provide_automatic_options=False)
@@ -67,7 +69,8 @@ def metrics() -> Response:
     # imported here: it costs time and memory that other requests do not need
     from .prometheus import write_stats
 
-    text, content_type = write_stats(_runner(), request.headers.get("Accept", ""))
+    accept = request.headers.get("Accept", "")
+    text, content_type = write_stats(_runner(), _find_spec(), accept)
     return Response(text, content_type=content_type)
 
 
@@ -93,7 +96,7 @@ def end_request(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     code = response.status_code
     if request.endpoint == "psc_model.run":
-        _runner().stats.jobs.add(str(code))
+        _runner().stats.jobs.add((str(code), getattr(response, "reason", "")))
     if code >= 400:
         level = logging.ERROR if code >= 500 else logging.WARNING
     else:
