@@ -208,6 +208,25 @@ def test_what_the_hooks_of_the_user_print_is_json_too(tmp_path):
         assert text in messages
 
 
+def test_the_development_server_logs_json_too(tmp_path, job):
+    project = make_project(tmp_path / "project", models.SCRIPT)
+    command = ["sh", "-c", "exec python app.py --port $PSC_MODEL_PORT"]
+    code = "import threading\nthread = threading.Thread(target=print, args=['hello'])\n"
+    with serve(project, command, PSC_LOG_FORMAT="json") as server:
+        events = run(server, job, code + "thread.start()\nthread.join()")
+    assert list_messages(events[:-1]) == ["hello"]
+
+
+def test_a_model_process_is_not_unbuffered(tmp_path, job):
+    project = make_project(tmp_path / "project", models.SCRIPT)
+    code = "import os, sys\n"
+    code += "kind = type(sys.__stdout__.buffer).__name__\n"
+    code += "return [kind, 'PYTHONUNBUFFERED' in os.environ]"
+    with serve(project, PYTHONUNBUFFERED="1") as server:
+        check(server.client.post("/run", json=job.give(code).body), 200)
+    assert job.read() == "['BufferedWriter', False]"
+
+
 @pytest.mark.parametrize(
     ("level", "shown"), [("DEBUG", {"d", "i", "e"}), ("ERROR", {"e"})]
 )
@@ -238,22 +257,31 @@ def test_nothing_waits_where_nobody_reads_standard_error(tmp_path, job, style):
     os.close(reader)
 
 
-def test_a_bulk_run_logs_what_its_models_print_over_the_bar(tmp_path):
+def make_bulk_run(tmp_path):
+    """Return a function that starts a bulk run of two jobs that print."""
     project = make_project(tmp_path / "project", models.ACTOR)
     for name in ("one", "two"):
-        job = JobFolders(tmp_path / name).give(["print hello", "sleep 0.3"])
-        os.makedirs(str(tmp_path / "jobs"), exist_ok=True)
-        os.rename(str(job.input), str(tmp_path / "jobs" / name))
+        JobFolders(tmp_path / name).give(["print hello", "sleep 0.3"])
+        (tmp_path / "jobs").mkdir(exist_ok=True)
+        (tmp_path / name / "in").rename(tmp_path / "jobs" / name)
+    command = [sys.executable, "-m", "flask_psc_model.cli.run_many"]
+    command += [str(tmp_path / "jobs"), str(tmp_path / "out"), "--processes", "1"]
+
+    def start(stderr, **environment):
+        return subprocess.Popen(
+            command,
+            cwd=project,
+            env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1", **environment),
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+        )
+
+    return start
+
+
+def test_a_bulk_run_logs_what_its_models_print_over_the_bar(tmp_path):
     reader, writer = pty.openpty()
-    command = [sys.executable, "-m", "flask_psc_model.cli.run_many", "--processes", "1"]
-    environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
-    process = subprocess.Popen(
-        command + [str(tmp_path / "jobs"), str(tmp_path / "out")],
-        cwd=project,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=writer,
-    )
+    process = make_bulk_run(tmp_path)(writer)
     os.close(writer)
     shown = read_all(reader)
     assert process.wait() == 0
@@ -262,3 +290,12 @@ def test_a_bulk_run_logs_what_its_models_print_over_the_bar(tmp_path):
         line = r"\x1b\[K20\d\d-\S+Z INFO    {} hello\r\n".format(name)
         assert len(re.findall(line, shown)) == 1
     assert "[####################] 100% 2/2 jobs" in shown
+
+
+def test_a_bulk_run_logs_json_where_there_is_no_terminal(tmp_path):
+    process = make_bulk_run(tmp_path)(subprocess.PIPE, PSC_LOG_FORMAT="json")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    events = [json.loads(line) for line in errors.decode().splitlines()]
+    printed = [each["request_id"] for each in events if each["message"] == "hello"]
+    assert sorted(printed) == ["one", "two"]
