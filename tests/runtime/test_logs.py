@@ -248,6 +248,7 @@ def test_a_line_without_end_is_split():
     stream, found = collect()
     for _ in range(3):
         stream.write("x" * MAX_LINE)
+    assert found
     print("y", file=stream)
     assert "".join(found) == "x" * 3 * MAX_LINE + "y"
     assert max(map(len, found)) <= 2 * MAX_LINE

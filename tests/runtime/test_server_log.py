@@ -208,6 +208,17 @@ def test_what_the_hooks_of_the_user_print_is_json_too(tmp_path):
         assert text in messages
 
 
+def test_a_warning_of_a_hook_is_an_event_of_the_text_format(tmp_path):
+    project = make_project(tmp_path / "project", models.ECHO)
+    with open(os.path.join(project, "gunicorn.conf.py"), "a") as file:
+        file.write("import warnings\n")
+        file.write("def post_worker_init(worker): warnings.warn('careful')\n")
+    with serve(project) as server:
+        check(server.client.get("/status"), 200)
+        [line] = [each for each in server.read_log().splitlines() if "careful" in each]
+    assert re.match(r"20\d\d-\S+Z WARNING - .*UserWarning: careful", line)
+
+
 def test_the_development_server_logs_json_too(tmp_path, job):
     project = make_project(tmp_path / "project", models.SCRIPT)
     command = ["sh", "-c", "exec python app.py --port $PSC_MODEL_PORT"]
