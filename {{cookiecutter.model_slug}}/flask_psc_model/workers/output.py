@@ -47,12 +47,15 @@ class ModelOutput:
         self._lines = PrintedLines("output", WRITER.put, lambda: self.find_context())
 
     def start(self) -> None:
-        """Start the thread; it ends with the last process that writes, or after `close`."""
+        """Start the thread; it ends with the last process that writes, or after `close`.
+
+        Raises:
+            OSError: the system starts no more.
+        """
         try:
             threading.Thread(target=self._run, daemon=True).start()
-        except RuntimeError:
-            self.close()
-            raise
+        except RuntimeError as error:
+            raise OSError(str(error)) from None
 
     def read(self) -> None:
         """Log what has arrived; never waits."""
