@@ -13,7 +13,7 @@ from . import models
 from .apps import check
 from .job_folders import JobFolders
 from .processes import find_model_process, wait_until
-from .project import make_project, serve
+from .project import make_project, serve, write
 from .test_prometheus import read
 from .test_run_many import read_all
 from .test_server_settings import post
@@ -206,6 +206,21 @@ def test_what_the_hooks_of_the_user_print_is_json_too(tmp_path):
         messages = "\n".join(list_messages(JsonLog(server).read()))
     for text in ("a hook ", "UserWarning: careful", '"GET /status HTTP', "Starting gu"):
         assert text in messages
+
+
+def test_a_status_that_stays_is_logged_once(tmp_path):
+    project = make_project(tmp_path / "project", models.BROKEN)
+    write(project, "broken", "no weights")
+    with serve(project, PSC_LOG_FORMAT="json") as server:
+
+        def count_loads():
+            check(server.client.get("/status"), 500, "no weights")
+            return read(server.client)["psc_model_restarts_total failed_load"]
+
+        wait_until(lambda: count_loads() == 2)
+        messages = list_messages(JsonLog(server).read())
+    changes = [each for each in messages if each.startswith("flask_psc_model ")]
+    assert len(changes) == 1
 
 
 def test_a_warning_of_a_hook_is_an_event_of_the_text_format(tmp_path):

@@ -35,8 +35,8 @@ def status() -> Response:
     """Return 200 when the model is loaded, 500 when it cannot be loaded."""
     result = _runner().load()
     # platforms poll this route: log changes only
-    if current_app.extensions.get("psc_status") != result:
-        current_app.extensions["psc_status"] = result
+    if current_app.extensions.get("psc_status") != result[:2]:
+        current_app.extensions["psc_status"] = result[:2]
         log.info("flask_psc_model %s: %s", __version__, result.message)
     response = MessageResponse.of_kind(result.kind, result.message)
     response.headers["X-PSC-Version"] = __version__
