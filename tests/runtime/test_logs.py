@@ -12,10 +12,10 @@ import sys
 import threading
 
 import pytest
-from flask_psc_model import logs
+from flask_psc_model import log_output, logs
 from flask_psc_model.log_output import (
     MAX_LINE,
-    MAX_WAITING,
+    MAX_RECORD,
     LineStream,
     LineWriter,
     Records,
@@ -187,6 +187,12 @@ def test_a_header_without_its_traceback_is_a_line():
     ]
 
 
+def test_a_record_that_does_not_end_is_split():
+    records = join("\n".join(["Traceback (most recent call last):"] + ["  x"] * 5000))
+    assert [record.count("\n") + 1 for record in records][:1] == [MAX_RECORD]
+    assert sum(record.count("\n") + 1 for record in records) == 5001
+
+
 # --- what is printed -------------------------------------------------------------
 
 
@@ -269,11 +275,12 @@ def put_in_time(writer, line, count):
 
 @pytest.mark.parametrize("has_thread", [True, False])
 @pytest.mark.parametrize("size", [100, 10000])
-def test_no_line_waits_for_a_reader(pipe, has_thread, size):
+def test_no_line_waits_for_a_reader(monkeypatch, pipe, has_thread, size):
+    monkeypatch.setattr(log_output, "MAX_WAITING", 200000)
     writer = LineWriter(pipe[1])
     if has_thread:
         writer.start()
-    line, count = b"x" * (size - 1) + b"\n", 2 * MAX_WAITING // size
+    line, count = b"x" * (size - 1) + b"\n", 400000 // size
     put_in_time(writer, line, count)
     assert 0 < writer.dropped < count
     received = b""
@@ -304,6 +311,27 @@ def test_a_closed_reader_stops_nobody(pipe):
     os.close(pipe[0])
     put_in_time(writer, b"lost\n", 3)
     writer.flush()
+
+
+def test_the_handler_of_a_signal_can_write_while_its_thread_writes(pipe):
+    writer, frames = LineWriter(pipe[1]), FrameWriter(pipe[1])
+
+    def work():
+        with writer._changing, writer._writing, frames._lock:
+            writer.put(b"a line\n")
+            frames.put(b"a frame\n")
+        writer.put(b"another\n")
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert sorted(os.read(pipe[0], 100).split(b"\n")) == [
+        b"",
+        output.BEGIN + b"a frame" + output.END,
+        b"a line",
+        b"another",
+    ]
 
 
 def test_a_forked_child_can_write(pipe):

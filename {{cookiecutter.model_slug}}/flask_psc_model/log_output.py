@@ -20,6 +20,9 @@ MAX_WAITING = 4 * 1024 * 1024
 #: Bytes of one printed line: a longer one is split.
 MAX_LINE = 64 * 1024
 
+#: Lines of one record: a longer one is split.
+MAX_RECORD = 1000
+
 #: Seconds for the last lines at the end of a process.
 FLUSH_SECONDS = 1.0
 
@@ -63,7 +66,8 @@ class LineWriter:
         self._waiting: Deque[bytes] = collections.deque()
         self._size = 0
         self._has_thread = False
-        self._changing, self._writing = threading.Lock(), threading.Lock()
+        # the handler of a signal may write while its thread writes
+        self._changing, self._writing = threading.RLock(), threading.Lock()
         self._wake = threading.Event()
 
     def start(self) -> None:
@@ -85,7 +89,7 @@ class LineWriter:
                 self._waiting.append(line)
                 self._size += len(line)
         self._write_without_waiting()
-        if self._waiting:
+        if self._waiting and self._has_thread:
             self._wake.set()
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> None:
@@ -182,7 +186,8 @@ class Records:
             line: without its end.
             goes_on: whether it was written together with the line before.
         """
-        if self._lines and not self._belongs(line, goes_on):
+        is_full = len(self._lines) == MAX_RECORD
+        if is_full or self._lines and not self._belongs(line, goes_on):
             self.finish()
         if not self._lines and not (_begins(line) or _DUMP.match(line)):
             if line.strip():

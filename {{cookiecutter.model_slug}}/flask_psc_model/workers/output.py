@@ -10,7 +10,7 @@ import select
 import threading
 from typing import Callable, List
 
-from ..log_output import MAX_LINE, Records, decode_line, split_long
+from ..log_output import MAX_LINE, MAX_WAITING, Records, decode_line, split_long
 from ..logs import NO_CONTEXT, WRITER, Context, PrintedLines
 
 #: The begin and the end of a frame, and what stands for the ends of lines in it. No line
@@ -91,7 +91,8 @@ class ModelOutput:
             self._end()
             return False
         *lines, self._begun = (self._begun + data).split(b"\n")
-        if len(self._begun) > MAX_LINE and not self._begun.startswith(BEGIN):
+        limit = MAX_WAITING if self._begun.startswith(BEGIN) else MAX_LINE
+        if len(self._begun) > limit:
             lines.append(self._begun)
             self._begun = b""
         for line in lines:
@@ -129,14 +130,15 @@ class FrameWriter:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        # the handler of a signal may write while its thread writes
+        self._lock = threading.RLock()
 
     def put(self, line: bytes) -> None:
         """Write a line, or several that belong together, with the end of the last."""
         frame = BEGIN + line[:-1].replace(b"\n", NEWLINE) + END + b"\n"
         if os.getpid() != self._pid:
             # another thread of the parent may have held the lock at the fork
-            self._pid, self._lock = os.getpid(), threading.Lock()
+            self._pid, self._lock = os.getpid(), threading.RLock()
         with self._lock:
             while frame:
                 frame = frame[os.write(self._fd, frame) :]
