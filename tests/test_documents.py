@@ -119,9 +119,10 @@ def test_every_variable_that_the_runtime_reads_is_documented(documents: list[Doc
 
 
 def test_every_metric_is_documented(documents: list[Documents]) -> None:
-    named = re.findall(r"^\| `(psc_model_\w+?)(?:_total)?` \|", documents[0].texts[f"{PAGES}operations.md"], re.M)
+    page = documents[0].texts[f"{PAGES}operations.md"]
+    named = re.findall(r"^\| `((?:psc_model|process_start)_\w+?)(?:_total)?` \|", page, re.M)
     assert len(named) > 1
-    assert set(named) == find_in_runtime(r'"(psc_model_\w+)"')
+    assert set(named) == find_in_runtime(r'"((?:psc_model|process_start)_\w+)"')
 
 
 def find_in_runtime(pattern: str) -> set[str]:

@@ -396,12 +396,13 @@ class Soak:
         for name, value in re.findall(r"^(psc_model_(?:jobs|restarts)_total\{.*?\}) (\S+)$", text, re.MULTILINE):
             self.findings.metrics[name] = float(value)
         for status, count in self.findings.statuses.items():
-            self._check_metric(f'psc_model_jobs_total{{code="{status}"}}', count)
+            self._check_metric(f'psc_model_jobs_total{{code="{status}"', count)
         for reason, count in self.findings.restarts.items():
-            self._check_metric(f'psc_model_restarts_total{{reason="{reason}"}}', count)
+            self._check_metric(f'psc_model_restarts_total{{reason="{reason}"', count)
 
     def _check_metric(self, name: str, count: int) -> None:
-        found = self.findings.metrics.get(name)
+        """Check the sum of the metrics that begin with a name and its first label."""
+        found = sum(value for each, value in self.findings.metrics.items() if each.startswith(name))
         if found != count:
             self.findings.wrong.append(f"/metrics: {name} is {found}; right: {count}")
 

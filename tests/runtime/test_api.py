@@ -837,6 +837,11 @@ def test_every_answer_has_the_request_id_of_its_request(client, method, path):
     assert first != second
 
 
+def test_the_status_has_the_version_of_the_server(client):
+    answer = client.get("/status")
+    assert answer.headers["X-PSC-Version"] == __version__
+
+
 @pytest.mark.parametrize("request_id", ["", "a b", "x" * 1000, "ä", "a\tb"])
 def test_a_request_id_that_would_spoil_the_log_is_replaced(client, request_id):
     answer = client.get("/status", headers={"X-Request-ID": request_id})

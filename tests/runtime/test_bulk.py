@@ -296,6 +296,16 @@ def test_lines_are_few(monkeypatch):
     assert stream.getvalue() == ""
 
 
+def test_the_progress_is_an_event_where_the_log_is_json(monkeypatch, caplog):
+    caplog.set_level("INFO")
+    stream = io.StringIO()
+    for style in ("text", "json"):
+        monkeypatch.setenv("PSC_LOG_FORMAT", style)
+        Progress(3, stream).write_line("stopping " + style)
+    assert stream.getvalue() == "stopping text\n"
+    assert caplog.messages == ["stopping json"]
+
+
 @pytest.mark.parametrize(
     ("rate", "text"),
     [(1634.2, "1,634/s"), (12.34, "12.3/s"), (0.5, "30/min"), (0.001, "3.6/h")],

@@ -16,6 +16,7 @@ from flask_psc_model.tools.kubernetes import names, probes
 from flask_psc_model.tools.kubernetes.manifests import write_manifests
 from flask_psc_model.tools.kubernetes.pod import count_stop_seconds, make_resources
 from flask_psc_model.tools.kubernetes.quantities import format_cpus, format_memory
+from flask_psc_model.version import __version__
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -269,6 +270,7 @@ def test_the_server_is_four_objects_of_one_name(make_manifests):
                 "app.kubernetes.io/name": "leaf-disease-finder",
                 "app.kubernetes.io/component": "server",
                 "app.kubernetes.io/version": "1.2.3",
+                "flask-psc-model/version": __version__,
             },
         }
 

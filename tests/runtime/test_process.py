@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -122,14 +123,24 @@ def test_what_cannot_be_killed_is_logged_and_holds_up_nobody(
     assert "processes that cannot be ended: {1}" in caplog.text
 
 
-def test_nothing_is_left_open_where_no_process_can_be_started(monkeypatch):
+@pytest.mark.parametrize(
+    ("owner", "name", "error"),
+    [
+        (subprocess, "Popen", BlockingIOError(11, "no more processes")),
+        (threading.Thread, "start", RuntimeError("can't start: no more threads")),
+    ],
+    ids=["process", "thread"],
+)
+def test_nothing_is_left_open_where_no_process_can_be_started(
+    monkeypatch, owner, name, error
+):
     files = len(os.listdir("/proc/self/fd"))
 
     def fail(*args, **options):
-        raise BlockingIOError(11, "Resource temporarily unavailable")
+        raise error
 
-    monkeypatch.setattr(subprocess, "Popen", fail)
-    with pytest.raises(OSError, match="temporarily unavailable"):
+    monkeypatch.setattr(owner, name, fail)
+    with pytest.raises(OSError, match="no more"):
         ModelProcess({}, rows=1)
     assert len(os.listdir("/proc/self/fd")) == files
 

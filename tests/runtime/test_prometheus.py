@@ -4,9 +4,13 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from flask_psc_model import create_app
+from flask_psc_model.errors import NOT_STARTED, STATUS_CODES
+from flask_psc_model.version import __version__
 from flask_psc_model.workers.stats import BOUNDS, Counter, Histogram
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
@@ -40,13 +44,14 @@ def server(tmp_path_factory):
 
 
 def read(client):
-    """Return the value of each sample, by its name and the value of its label."""
+    """Return the value of each sample, by its name and the values of its labels."""
     answer = client.get("/metrics")
     assert answer.status_code == 200
     samples = {}
     for family in text_string_to_metric_families(answer.data.decode("utf-8")):
         for sample in family.samples:
-            samples[" ".join((sample[0],) + tuple(sample[1].values()))] = sample[2]
+            labels = [value for value in sample[1].values() if value]
+            samples[" ".join([sample[0]] + labels)] = sample[2]
     return samples
 
 
@@ -69,8 +74,16 @@ def test_nothing_was_counted_at_first_but_the_names_are_there(client):
     samples = read(client)
     for name in COUNTS:
         assert samples[name] == 0
-    assert samples["psc_model_jobs_total 200"] == 0
-    assert samples["psc_model_waiting_jobs"] == 0
+    for code in ("200", "400 invalid_job", "422 invalid_input", "500 not_loaded"):
+        assert samples["psc_model_jobs_total " + code] == 0
+    for reason in ("model_error", "crash", "time_limit", "recycled", "shutdown"):
+        assert samples["psc_model_jobs_total 500 " + reason] == 0
+    for reason in ("busy", "shutdown"):
+        name = "psc_model_jobs_total {} {}".format(STATUS_CODES[NOT_STARTED], reason)
+        assert samples[name] == 0
+    for name in ("waiting_jobs", "running_jobs", "ready_workers"):
+        assert samples["psc_model_" + name] == 0
+    assert samples["psc_model_dropped_log_lines_total"] >= 0
     for reason in ("time_limit", "killed", "crashed", "failed_load"):
         assert samples["psc_model_restarts_total " + reason] == 0
 
@@ -99,8 +112,8 @@ def test_an_answer_is_counted_by_its_code(client, job):
     check(client.get("/run"), 405)
     check(client.get("/nothing"), 404)
     assert changes(before, read(client)) == {
-        "psc_model_jobs_total 400": 2,
-        "psc_model_jobs_total 415": 1,
+        "psc_model_jobs_total 400 invalid_job": 2,
+        "psc_model_jobs_total 415 not_json": 1,
     }
 
 
@@ -111,8 +124,38 @@ def test_a_model_that_refuses_its_input_is_timed_too(job):
     client = make_client(run)
     check(client.post("/run", json=job.body), 422)
     samples = read(client)
-    assert samples["psc_model_jobs_total 422"] == 1
+    assert samples["psc_model_jobs_total 422 invalid_input"] == 1
     assert samples["psc_model_run_seconds_count"] == 1
+
+
+def test_an_error_of_the_model_or_of_the_server_is_counted_by_its_reason(
+    job, monkeypatch
+):
+    def run(input_path, output_path):
+        raise RuntimeError
+
+    client = make_client(run)
+    check(client.post("/run", json=job.body), 500)
+    # whatever the server itself does not expect
+    monkeypatch.setattr("flask_psc_model.server.routes.parse_job", None)
+    check(client.post("/run", json=job.body), 500)
+    samples = read(client)
+    assert samples["psc_model_jobs_total 500 model_error"] == 1
+    assert samples["psc_model_jobs_total 500 server_error"] == 1
+
+
+def test_a_model_that_cannot_be_loaded_is_counted_by_its_reason(job):
+    client = create_app("no.such.Model").test_client()
+    check(client.post("/run", json=job.body), 500)
+    samples = read(client)
+    assert samples["psc_model_jobs_total 500 not_loaded"] == 1
+    assert samples["psc_model_ready_workers"] == 0
+
+
+def test_the_start_of_the_process_is_known(client):
+    started = read(client)["process_start_time_seconds"]
+    assert time.time() - 60 < started <= time.time()
+    assert read(client)["process_start_time_seconds"] == started
 
 
 def test_the_development_server_measures_its_own_process(client):
@@ -132,12 +175,15 @@ def test_a_job_that_waits_is_counted_until_its_turn_comes(tmp_path):
     with ThreadPoolExecutor(2) as pool:
         answers = [pool.submit(client.post, "/run", json=first.body)]
         assert running.wait(20)
+        assert read(client)["psc_model_running_jobs"] == 1
         answers.append(pool.submit(client.post, "/run", json=second.body))
         wait_until(lambda: read(client)["psc_model_waiting_jobs"] == 1)
         gate.set()
         for answer in answers:
             check(answer.result(), 200)
-    assert read(client)["psc_model_waiting_jobs"] == 0
+    samples = read(client)
+    for name, value in (("waiting_jobs", 0), ("running_jobs", 0), ("ready_workers", 1)):
+        assert samples["psc_model_" + name] == value
 
 
 def test_two_apps_count_by_themselves(job):
@@ -219,15 +265,19 @@ def test_threads_lose_nothing():
 
 @pytest.mark.server
 @pytest.mark.parametrize(
-    ("line", "reason"),
-    [("sleep 60", "time_limit"), ("kill 9", "killed"), ("segfault", "crashed")],
+    ("line", "why", "reason"),
+    [
+        ("sleep 60", "time_limit", "time_limit"),
+        ("kill 9", "crash", "killed"),
+        ("segfault", "crash", "crashed"),
+    ],
 )
-def test_a_restart_is_counted_with_its_reason(server, job, line, reason):
+def test_a_restart_is_counted_with_its_reason(server, job, line, why, reason):
     before = read(server.client)
     check(server.client.post("/run", json=job.give(line).body), 500)
     check(server.client.get("/status"), 200)
     assert changes(before, read(server.client)) == {
-        "psc_model_jobs_total 500": 1,
+        "psc_model_jobs_total 500 " + why: 1,
         "psc_model_run_seconds_count": 1,
         "psc_model_wait_seconds_count": 1,
         "psc_model_load_seconds_count": 1,
@@ -276,11 +326,13 @@ def test_a_failed_load_is_a_restart_once_it_is_tried_again(tmp_path):
         check(server.client.get("/status"), 500, "no weights")
         samples = read(server.client)
         assert samples["psc_model_restarts_total failed_load"] == 0
+        assert samples["psc_model_ready_workers"] == 0
         assert "psc_model_resident_memory_bytes 0" not in samples
         os.remove(os.path.join(project, "broken"))
         wait_until(lambda: server.client.get("/status").status_code == 200)
         samples = read(server.client)
     assert samples["psc_model_restarts_total failed_load"] == 1
+    assert samples["psc_model_ready_workers"] == 1
     assert samples["psc_model_load_seconds_count"] == 1
 
 
@@ -290,5 +342,70 @@ def test_each_model_process_is_measured(tmp_path):
     with serve(project, PSC_MODEL_PROCESSES="2") as server:
         wait_until(lambda: read(server.client)["psc_model_load_seconds_count"] == 2)
         samples = read(server.client)
+    assert samples["psc_model_ready_workers"] == 2
     for number in "01":
         assert samples["psc_model_resident_memory_bytes " + number] > 1024 * 1024
+
+
+@pytest.mark.server
+def test_running_and_waiting_jobs_and_refusals_are_counted(tmp_path):
+    resources = {"memory": {"size": "1G"}, "cpu": {"count": 2}}
+    project = make_project(
+        tmp_path / "project",
+        models.ACTOR,
+        name="Leaf",
+        version="1.2.3",
+        resources=resources,
+    )
+    with open(os.path.join(project, "gunicorn.conf.py"), "a") as file:
+        file.write("from flask_psc_model.workers import pool\n")
+        file.write("pool.MAX_WAITING_JOBS = 1\n")
+    gate = tmp_path / "gate"
+    bodies = [
+        JobFolders(tmp_path / str(number)).give("wait-for {}".format(gate)).body
+        for number in range(3)
+    ]
+    names = ("psc_model_running_jobs", "psc_model_waiting_jobs")
+    code = STATUS_CODES[NOT_STARTED]
+
+    def count():
+        samples = read(server.client)
+        return [samples[name] for name in names]
+
+    with serve(project) as server, ThreadPoolExecutor(2) as clients:
+        check(server.client.get("/status"), 200)
+        running = clients.submit(server.client.post, "/run", json=bodies[0])
+        wait_until(lambda: count() == [1, 0])
+        waiting = clients.submit(server.client.post, "/run", json=bodies[1])
+        wait_until(lambda: count() == [1, 1])
+        check(server.client.post("/run", json=bodies[2]), code, "busy")
+        gate.write_text("")
+        check(running.result(), 200)
+        check(waiting.result(), 200)
+        assert count() == [0, 0]
+        assert read(server.client)["psc_model_jobs_total {} busy".format(code)] == 1
+        info = read_info(server.client)
+    assert info.pop("python") == "{}.{}.{}".format(*sys.version_info)
+    assert info == {
+        "name": "Leaf",
+        "version": "1.2.3",
+        "runtime": __version__,
+        "timeout_run": "20",
+        "timeout_status": "20",
+        "memory": str(1024**3),
+        "cpus": "2",
+        "gpus": "0",
+    }
+
+
+def read_info(client):
+    """Return the labels of `psc_model_info`."""
+    text = client.get("/metrics").data.decode("utf-8")
+    [family] = [
+        each
+        for each in text_string_to_metric_families(text)
+        if each.name == "psc_model_info"
+    ]
+    [sample] = family.samples
+    assert sample[2] == 1
+    return dict(sample[1])

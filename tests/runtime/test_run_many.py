@@ -344,14 +344,15 @@ def test_a_terminal_shows_a_bar(bulk, no_color):
     reader, writer = pty.openpty()
     process = bulk.start(stdout=subprocess.DEVNULL, stderr=writer, no_color=no_color)
     os.close(writer)
-    shown = _read_all(reader)
+    shown = read_all(reader)
     assert process.wait() == 1
     assert "[####################] 100% 2/2 jobs" in shown
     assert "1 error" in shown
     assert ("\x1b[31m1 error\x1b[0m" in shown) == (not no_color)
 
 
-def _read_all(reader):
+def read_all(reader):
+    """Return all that is written into a terminal."""
     data = b""
     while True:
         try:

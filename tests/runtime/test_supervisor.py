@@ -23,6 +23,13 @@ _pids = itertools.count(10**6)
 SPEC = ModelSpec()
 
 
+class FakeOutput:
+    """Of a process that prints nothing."""
+
+    def read(self):
+        """Do nothing."""
+
+
 class FakeProcess:
     """A thread in place of a model process, which behaves as a function says."""
 
@@ -37,6 +44,7 @@ class FakeProcess:
         self.pid = next(_pids)
         self.channel = Channel(answer_read, job_write)
         self.table = JobTable.create(rows)
+        self.output = FakeOutput()
         self.code = None
         self.killed = threading.Event()
         self.jobs = []

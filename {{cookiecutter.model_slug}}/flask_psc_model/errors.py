@@ -10,13 +10,23 @@ from typing import NoReturn
 DONE = "done"
 FAILED = "failed"
 INVALID_INPUT = "invalid_input"
+INVALID_JOB = "invalid_job"
 NOT_LOADED = "not_loaded"
 NOT_STARTED = "not_started"
+
+#: Why a job failed or was not started; for the metrics. Other kinds say it themselves.
+MODEL_ERROR = "model_error"
+CRASH = "crash"
+TIME_LIMIT = "time_limit"
+RECYCLED = "recycled"
+BUSY = "busy"
+SHUTDOWN = "shutdown"
+SERVER_ERROR = "server_error"
 
 #: The HTTP status of each kind.
 STATUS_CODES = {
     DONE: 200,
-    "invalid_job": 400,
+    INVALID_JOB: 400,
     "foreign_page": 403,
     "request_timeout": 408,
     "length_required": 411,
@@ -50,7 +60,7 @@ class ApiError(Exception):
 class InvalidJob(ApiError):
     """The job is malformed, or its files cannot be found, read or written."""
 
-    kind = "invalid_job"
+    kind = INVALID_JOB
 
 
 class ForeignPage(ApiError):

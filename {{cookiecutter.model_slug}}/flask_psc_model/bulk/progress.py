@@ -1,5 +1,6 @@
 """The progress of a bulk run: a bar on a terminal, a line every 10 s elsewhere."""
 
+import logging
 import os
 import shutil
 import time
@@ -7,12 +8,16 @@ from typing import TextIO
 
 import click
 
+from ..logs import is_json
+
 #: Seconds between two updates of the bar, and between two lines.
 BAR_INTERVAL = 0.1
 LINE_INTERVAL = 10.0
 
 BAR_WIDTH = 20
 CLEAR_LINE = "\x1b[K"
+
+log = logging.getLogger(__name__)
 
 
 class Progress:
@@ -79,8 +84,11 @@ class Progress:
             self._write("\n")
 
     def write_line(self, line: str) -> None:
-        """Write a line, over the bar."""
-        self._write((CLEAR_LINE if self._is_terminal else "") + line + "\n")
+        """Write a line, over the bar; one of the log where that is JSON."""
+        if is_json():
+            log.info("%s", line)
+        else:
+            self._write((CLEAR_LINE if self._is_terminal else "") + line + "\n")
 
     def describe(self) -> str:
         """Return the progress in words: jobs, rate, time left and errors."""

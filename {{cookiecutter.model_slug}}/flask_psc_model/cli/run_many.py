@@ -10,13 +10,13 @@ import click
 from ..bulk.failures import Failures
 from ..bulk.jobs import FolderJob, list_jobs
 from ..bulk.local_backend import LocalBackend
-from ..bulk.progress import Progress
+from ..bulk.progress import CLEAR_LINE, Progress
 from ..bulk.ray_cluster import RayCluster
 from ..bulk.run import BulkRun
 from ..bulk.shard import Shard
 from ..bulk.stop_signals import StopSignals
 from ..bulk.workers import Backend, Model, NoCapacity
-from ..logs import configure_logging
+from ..logs import WRITER, configure_logging
 from ..model.loading import describe, to_path
 from ..model.spec import ModelSpec
 from ..server.app import ModelApp
@@ -158,6 +158,8 @@ def run_jobs(
         OSError: the failures cannot be recorded.
         NoCapacity: the model cannot be loaded, or there is no place for it.
     """
+    if sys.stderr.isatty():
+        WRITER.prefix = CLEAR_LINE.encode()
     run = BulkRun(failures, Progress(len(jobs), sys.stderr))
     backend: Backend = LocalBackend()
     if address:

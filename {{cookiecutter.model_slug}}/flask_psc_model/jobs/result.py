@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Optional
 
-from ..errors import DONE, FAILED, NOT_LOADED, NOT_STARTED, ApiError
+from ..errors import DONE, FAILED, MODEL_ERROR, NOT_LOADED, NOT_STARTED, ApiError
 from .outputs import Staged
 
 #: Bytes of a message: a longer one says nothing more to a person.
@@ -17,12 +17,16 @@ class JobResult(NamedTuple):
         message: for the client.
         staged: the outputs, which whoever answers has still to commit.
         condemns: whether the process that ran the job can run no other one.
+        reason: of a failure, where the kind does not say it; see `errors`.
+        process: id of the process that ran the job; 0 where none did.
     """
 
     kind: str
     message: str
     staged: Optional[Staged] = None
     condemns: bool = False
+    reason: str = ""
+    process: int = 0
 
     @classmethod
     def of(cls, error: ApiError) -> "JobResult":
@@ -42,9 +46,9 @@ def cut(message: str) -> str:
     return data[:MAX_MESSAGE].decode("utf-8", "ignore") if is_long else message
 
 
-def failed(message: str) -> JobResult:
+def failed(message: str, reason: str = MODEL_ERROR) -> JobResult:
     """Return the result of a job that broke the model."""
-    return JobResult(FAILED, cut(message))
+    return JobResult(FAILED, cut(message), reason=reason)
 
 
 def not_loaded(message: str) -> JobResult:
@@ -52,9 +56,9 @@ def not_loaded(message: str) -> JobResult:
     return JobResult(NOT_LOADED, cut(message))
 
 
-def not_started(message: str) -> JobResult:
+def not_started(message: str, reason: str) -> JobResult:
     """Return the result of a job that no model has seen."""
-    return JobResult(NOT_STARTED, cut(message))
+    return JobResult(NOT_STARTED, cut(message), reason=reason)
 
 
 READY = JobResult(DONE, "the model is ready")

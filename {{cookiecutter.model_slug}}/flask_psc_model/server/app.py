@@ -13,7 +13,7 @@ from flask import Flask
 from werkzeug import serving
 
 from ..errors import exit_with_error
-from ..logs import configure_logging
+from ..logs import WRITER, capture_json, configure_logging
 from ..model.loading import ModelFactory
 from ..model.spec import ModelSpec
 from ..settings import (
@@ -112,7 +112,9 @@ def _prepare_development_server(app: ModelApp) -> None:
     with _exit_if_a_setting_is_wrong():
         check_server_settings()
         configure_logging()
+        capture_json()
         ModelSpec.of_model(app.config["PSC_MODEL_FACTORY"])
+    WRITER.start()
     log.info(
         "development server: the model runs in this process (%s), for debuggers and"
         " coverage, without a time limit",

@@ -5,7 +5,7 @@ import json
 from flask import Response
 from werkzeug.http import HTTP_STATUS_CODES
 
-from ..errors import STATUS_CODES
+from ..errors import DONE, FAILED, MODEL_ERROR, STATUS_CODES
 
 
 class MessageResponse(Response):
@@ -13,7 +13,10 @@ class MessageResponse(Response):
 
     Attributes:
         message: the text for the client.
+        reason: of a failure, for the metrics; otherwise empty.
     """
+
+    reason = ""
 
     def __init__(self, status_code: int, message: str) -> None:
         """Build the response.
@@ -37,4 +40,7 @@ class MessageResponse(Response):
     @classmethod
     def of_kind(cls, kind: str, message: str) -> "MessageResponse":
         """Build the response with the status of a kind; see `errors.STATUS_CODES`."""
-        return cls(STATUS_CODES[kind], message)
+        response = cls(STATUS_CODES[kind], message)
+        if kind != DONE:
+            response.reason = MODEL_ERROR if kind == FAILED else kind
+        return response

@@ -3,11 +3,19 @@
 import contextlib
 import logging
 import time
+from typing import Dict
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
-from ..errors import FAILED, ApiError, ForeignPage, JobTooLarge, RequestTimeout
+from ..errors import (
+    FAILED,
+    SERVER_ERROR,
+    ApiError,
+    ForeignPage,
+    JobTooLarge,
+    RequestTimeout,
+)
 from ..logs import set_request_id
 from ..model.loading import describe, import_object
 from ..model.spec import ModelSpec
@@ -36,18 +44,22 @@ def status() -> Response:
     """Return 200 when the model is loaded, 500 when it cannot be loaded."""
     result = _runner().load()
     # platforms poll this route: log changes only
-    if current_app.extensions.get("psc_status") != result:
-        current_app.extensions["psc_status"] = result
+    if current_app.extensions.get("psc_status") != result[:2]:
+        current_app.extensions["psc_status"] = result[:2]
         log.info("flask_psc_model %s: %s", __version__, result.message)
-    return MessageResponse.of_kind(result.kind, result.message)
+    response = MessageResponse.of_kind(result.kind, result.message)
+    response.headers["X-PSC-Version"] = __version__
+    return response
 
 
 @api.route("/run", methods=["POST"], provide_automatic_options=False)
 def run() -> Response:
     """Run one job: read the input folder, write the output folder."""
-    job = parse_job(_read_body(), request.is_json)
-    result = _runner().run(job)
-    return MessageResponse.of_kind(result.kind, result.message)
+    g.job = job = parse_job(_read_body(), request.is_json)
+    g.result = result = _runner().run(job)
+    response = MessageResponse.of_kind(result.kind, result.message)
+    response.reason = response.reason and result.reason or response.reason
+    return response
 
 
 @api.route("/shutdown", methods=["POST"], provide_automatic_options=False)
@@ -66,21 +78,24 @@ def metrics() -> Response:
     # imported here: it costs time and memory that other requests do not need
     from .prometheus import write_stats
 
-    text, content_type = write_stats(_runner(), request.headers.get("Accept", ""))
+    accept = request.headers.get("Accept", "")
+    text, content_type = write_stats(_runner(), _find_spec(), accept)
     return Response(text, content_type=content_type)
 
 
 @api.route("/openapi.json", methods=["GET"], provide_automatic_options=False)
 def openapi() -> Response:
     """Return the OpenAPI document of the API."""
-    factory = current_app.config["PSC_MODEL_FACTORY"]
-    return jsonify(describe_api(ModelSpec.of_model(factory, strict=False)))
+    return jsonify(describe_api(_find_spec()))
 
 
 @api.before_app_request
 def begin_request() -> None:
     """Set the request's id, for the log and the client."""
-    g.request_id = set_request_id(request.headers.get("X-Request-ID"))
+    headers = request.headers
+    g.request_id = set_request_id(
+        headers.get("X-Request-ID"), headers.get("traceparent", "")
+    )
     g.started = time.monotonic()
 
 
@@ -102,22 +117,42 @@ def end_request(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     code = response.status_code
     if request.endpoint == "psc_model.run":
-        _runner().stats.jobs.add(str(code))
+        _runner().stats.jobs.add((str(code), getattr(response, "reason", "")))
     if code >= 400:
         level = logging.ERROR if code >= 500 else logging.WARNING
     else:
         level = logging.DEBUG if request.path in POLLED else logging.INFO
     if log.isEnabledFor(level):
-        log.log(
-            level,
-            "%s %s: %s after %.3f s: %s",
-            request.method,
-            request.path,
-            code,
-            time.monotonic() - g.started,
-            getattr(response, "message", ""),
-        )
+        _log_response(level, response)
     return response
+
+
+def _log_response(level: int, response: Response) -> None:
+    seconds = time.monotonic() - g.started
+    fields: Dict[str, object] = {
+        "method": request.method,
+        "route": request.path,
+        "status": response.status_code,
+        "duration": round(seconds, 6),
+    }
+    details = ""
+    if "job" in g:
+        fields["input"], fields["output"] = g.job.input_folder, g.job.output_folder
+        details = f": {g.job.input_folder} -> {g.job.output_folder}"
+    if "result" in g and g.result.process:
+        fields["model_process"] = g.result.process
+        details = f" in process {g.result.process}{details}"
+    log.log(
+        level,
+        "%s %s: %s after %.3f s%s: %s",
+        request.method,
+        request.path,
+        response.status_code,
+        seconds,
+        details,
+        getattr(response, "message", ""),
+        extra={"fields": fields},
+    )
 
 
 @api.app_errorhandler(ApiError)
@@ -143,13 +178,20 @@ def answer_http_error(error: HTTPException) -> Response:
 def answer_unexpected_error(error: Exception) -> Response:
     """Return 500 for any other error and log its traceback."""
     log.error("unexpected error", exc_info=error)
-    return MessageResponse.of_kind(FAILED, f"unexpected error: {describe(error)}")
+    response = MessageResponse.of_kind(FAILED, f"unexpected error: {describe(error)}")
+    response.reason = SERVER_ERROR
+    return response
 
 
 def _runner() -> Runner:
     runner = current_app.extensions["psc_model"]
     assert isinstance(runner, Runner)
     return runner
+
+
+def _find_spec() -> ModelSpec:
+    factory = current_app.config["PSC_MODEL_FACTORY"]
+    return ModelSpec.of_model(factory, strict=False)
 
 
 def _read_body() -> bytes:

@@ -16,10 +16,18 @@ from ..errors import ModelNotLoaded
 from ..jobs.execution import run_job
 from ..jobs.job import Job
 from ..jobs.result import READY, JobResult, failed
-from ..logs import configure_logging, set_request_id
+from ..logs import (
+    Context,
+    begin_job,
+    capture_streams,
+    configure_logging,
+    end_job,
+    finish_lines,
+)
 from ..model.loading import close_model, describe, load_model
 from ..model.spec import ModelSpec
 from .channel import Message, ModelChannel
+from .output import FrameWriter
 from .prctl import die_with_parent
 from .table import JobTable
 
@@ -31,11 +39,13 @@ def main() -> None:
     parent, read_fd, write_fd, table_fd, rows = map(int, sys.argv[1:])
     die_with_parent(parent)
     # before a crash ends it, and the time limit, the log shows where each thread was
-    faulthandler.enable()
-    faulthandler.register(signal.SIGUSR2, all_threads=True)
+    faulthandler.enable(file=2)
+    faulthandler.register(signal.SIGUSR2, file=2, all_threads=True)
     for fd in (read_fd, write_fd, table_fd):
         os.set_inheritable(fd, False)
-    configure_logging()
+    put = FrameWriter(2).put
+    configure_logging(put)
+    capture_streams(put)
     channel = ModelChannel(read_fd, write_fd)
     with contextlib.suppress(EOFError, BrokenPipeError):
         Server(channel, JobTable(table_fd, rows)).serve()
@@ -63,6 +73,7 @@ class Server:
             message = self._channel.receive()
             if "close" in message:
                 close_model(self._model)
+                finish_lines()
                 # threads that the model left running would hold up an exit
                 os._exit(0)
             self._send(message["number"], self._call(self._run, message))
@@ -75,13 +86,20 @@ class Server:
         except ModelNotLoaded as error:
             log.error("the model could not be loaded", exc_info=error.__cause__)
             return JobResult.of(error)
+        finally:
+            finish_lines()
         return READY
 
     def _run(self, message: Message) -> JobResult:
-        set_request_id(message["request_id"])
-        self._table.start(message["row"], message["number"])
-        job = Job(message["input"], message["output"])
-        return run_job(self._model, job, self._spec, message["staging"])
+        context = Context(*message["context"])
+        begin_job(context)
+        try:
+            self._table.start(message["row"], message["number"])
+            job = Job(message["input"], message["output"])
+            return run_job(self._model, job, self._spec, message["staging"])
+        finally:
+            finish_lines()
+            end_job(context)
 
     def _call(self, function: Callable[..., JobResult], *args: Any) -> JobResult:
         """Return the result of a function, whatever it raises."""

@@ -12,9 +12,10 @@ import threading
 import time
 from typing import Deque, Dict, List, Optional, Sequence
 
+from ..errors import BUSY, SHUTDOWN
 from ..jobs.job import Job
 from ..jobs.result import READY, JobResult, not_loaded, not_started
-from ..logs import get_request_id
+from ..logs import WRITER, get_context
 from ..model.spec import ModelSpec
 from .prctl import adopt_orphans
 from .runner import Runner
@@ -26,7 +27,7 @@ MAX_WAITING_JOBS = 128
 #: Seconds between two looks at whether the model is loaded.
 POLL_SECONDS = 0.25
 
-SHUTTING_DOWN = not_started("the server is shutting down")
+SHUTTING_DOWN = not_started("the server is shutting down", SHUTDOWN)
 
 
 class WorkerPool(Runner):
@@ -64,6 +65,7 @@ class WorkerPool(Runner):
     def start(self) -> None:
         """Start the model processes: they get ready while the app is imported."""
         adopt_orphans()
+        WRITER.start()
         for supervisor in self._supervisors:
             supervisor.thread.start()
 
@@ -117,6 +119,14 @@ class WorkerPool(Runner):
         """Return the number of jobs that wait."""
         return len(self._queue)
 
+    def count_running(self) -> int:
+        """Return the number of jobs that run."""
+        return sum(each.count_jobs() for each in self._supervisors)
+
+    def count_ready(self) -> int:
+        """Return the number of model processes in which the model is loaded."""
+        return sum(each.state is State.READY for each in self._supervisors)
+
     def list_processes(self) -> List[int]:
         """Return the ids of the model processes that there are now."""
         return [pid for pid in (each.pid for each in self._supervisors) if pid]
@@ -160,7 +170,8 @@ class WorkerPool(Runner):
                 if refusal:
                     return refusal
                 if len(self._queue) >= MAX_WAITING_JOBS:
-                    return not_started(f"busy: {len(self._queue)} jobs are waiting")
+                    why = f"busy: {len(self._queue)} jobs are waiting"
+                    return not_started(why, BUSY)
                 self._queue.append(pending)
             self.dispatch()
             return self._wait(pending)
@@ -178,7 +189,7 @@ class WorkerPool(Runner):
             "input": job.input_folder,
             "output": job.output_folder,
             "staging": staging_name,
-            "request_id": get_request_id(),
+            "context": get_context(),
         }
         return PendingJob(number, message)
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Dict, List, Optional, Set
+from typing import Dict, Optional, Set
 
 from ..procfs import (
     find_start,
@@ -23,6 +23,7 @@ from ..procfs import (
     read_environ,
 )
 from .channel import Channel
+from .output import ModelOutput
 from .table import JobTable
 
 #: Set for a model process and all that it starts.
@@ -57,6 +58,7 @@ class ModelProcess:
     Attributes:
         pid: its process id.
         channel: to it.
+        output: what it prints and logs.
         table: of the jobs that it has started.
     """
 
@@ -74,6 +76,9 @@ class ModelProcess:
         marker = f"{_owner(os.getppid())}{_owner(pid)}{next(_numbers)}"
         self._marker = f"{MARKER}={marker}".encode()
         variables = {MARKER: marker, "PYTHONIOENCODING": "utf-8:backslashreplace"}
+        environment = {**os.environ, **variables, **environment}
+        # lines arrive whole, see `workers.main`
+        environment.pop("PYTHONUNBUFFERED", None)
         with contextlib.ExitStack() as mine, contextlib.ExitStack() as theirs:
             self.table = JobTable.create(rows)
             mine.callback(self.table.close)
@@ -83,18 +88,23 @@ class ModelProcess:
             answer_read, answer_write = os.pipe()
             mine.callback(os.close, answer_read)
             theirs.callback(os.close, answer_write)
-            command = [sys.executable, "-u", "-m", "flask_psc_model.workers.main"]
+            self.output = ModelOutput()
+            mine.callback(self.output.close)
+            theirs.callback(os.close, self.output.write_fd)
+            self.output.start()
+            command = [sys.executable, "-m", "flask_psc_model.workers.main"]
             command += map(str, [pid, job_read, answer_write, self.table.fd, rows])
             with _lock:
                 self._process = subprocess.Popen(
                     command,
                     pass_fds=(job_read, answer_write, self.table.fd),
                     stdin=subprocess.DEVNULL,
-                    stdout=2,
-                    env={**os.environ, **variables, **environment},
+                    stdout=self.output.write_fd,
+                    stderr=self.output.write_fd,
+                    env=environment,
                     start_new_session=True,
                 )
-                self.pid = self._process.pid
+                self.pid = self.output.pid = self._process.pid
                 _running.add(self.pid)
             mine.pop_all()
         self.channel = Channel(answer_read, job_write)
@@ -134,10 +144,12 @@ class ModelProcess:
         with _lock:
             _running.discard(self.pid)
         self._kill_adopted()
+        self.output.read()
 
     def close(self) -> None:
-        """Close the channel and the table."""
+        """Close the channel, the output and the table."""
         self.channel.close()
+        self.output.close()
         self.table.close()
 
     def _kill_adopted(self) -> None:

@@ -13,6 +13,7 @@ from ..jobs.job import Job
 from ..jobs.outputs import Destination
 from ..jobs.result import READY, JobResult, not_loaded
 from ..jobs.transaction import commit, recover
+from ..logs import begin_job, end_job, get_context
 from ..model.loading import ModelFactory, close_model, load_model
 from ..model.spec import ModelSpec
 from .stats import Stats
@@ -62,6 +63,14 @@ class Runner(ABC):
     @abstractmethod
     def count_waiting(self) -> int:
         """Return the number of jobs that wait."""
+
+    @abstractmethod
+    def count_running(self) -> int:
+        """Return the number of jobs that run."""
+
+    @abstractmethod
+    def count_ready(self) -> int:
+        """Return the number of processes in which the model is loaded."""
 
     @abstractmethod
     def list_processes(self) -> List[int]:
@@ -117,6 +126,14 @@ class LocalRunner(Runner):
         """Return the number of jobs that wait."""
         return len(self._waiting)
 
+    def count_running(self) -> int:
+        """Return the number of jobs that run: one at most."""
+        return int(self._running.locked())
+
+    def count_ready(self) -> int:
+        """Return 1 if the model is loaded, else 0."""
+        return int(self._model is not None)
+
     def list_processes(self) -> List[int]:
         """Return the id of the process at hand."""
         return [os.getpid()]
@@ -131,6 +148,11 @@ class LocalRunner(Runner):
             self._waiting.remove(job)
             started = time.monotonic()
             self.stats.wait_times.add(started - came)
-            result = run_job(self._model, job, self._spec, staging_name)
+            context = get_context()
+            begin_job(context)
+            try:
+                result = run_job(self._model, job, self._spec, staging_name)
+            finally:
+                end_job(context)
             self.stats.run_times.add(time.monotonic() - started)
-            return result
+            return result._replace(process=os.getpid())

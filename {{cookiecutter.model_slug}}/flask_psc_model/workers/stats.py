@@ -2,7 +2,8 @@
 
 import bisect
 import threading
-from typing import Dict, List, Tuple
+import time
+from typing import Dict, Generic, List, Tuple, TypeVar
 
 _MILLISECONDS = (1, 2.5, 5, 10, 25, 50, 100, 250, 500)
 _SECONDS = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
@@ -30,21 +31,23 @@ REASONS = (
     BROKEN_CHANNEL,
 )
 
+Label = TypeVar("Label")
 
-class Counter:
+
+class Counter(Generic[Label]):
     """Counts events by label; threads may share it."""
 
-    def __init__(self, *labels: str) -> None:
+    def __init__(self, *labels: Label) -> None:
         """Start with labels that are reported even with a count of 0."""
         self._lock = threading.Lock()
         self._counts = dict.fromkeys(labels, 0)
 
-    def add(self, label: str) -> None:
+    def add(self, label: Label) -> None:
         """Count one event."""
         with self._lock:
             self._counts[label] = self._counts.get(label, 0) + 1
 
-    def read(self) -> Dict[str, int]:
+    def read(self) -> Dict[Label, int]:
         """Return the count of each label."""
         with self._lock:
             return dict(self._counts)
@@ -78,7 +81,8 @@ class Stats:
     """The stats of a runner.
 
     Attributes:
-        jobs: responses of `POST /run` by status code.
+        started: when they began, in seconds since 1970.
+        jobs: responses of `POST /run` by status code and reason, see `errors`.
         run_times: of jobs, including reading and writing files.
         wait_times: of jobs, for a free model process.
         load_times: of the model.
@@ -86,7 +90,8 @@ class Stats:
     """
 
     def __init__(self) -> None:
-        self.jobs = Counter()
+        self.started = time.time()
+        self.jobs: Counter[Tuple[str, str]] = Counter()
         self.run_times = Histogram()
         self.wait_times = Histogram()
         self.load_times = Histogram()

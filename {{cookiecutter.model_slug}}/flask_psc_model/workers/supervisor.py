@@ -21,9 +21,19 @@ import threading
 import time
 from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 
-from ..errors import DONE, FAILED, INVALID_INPUT, KINDS
+from ..errors import (
+    CRASH,
+    DONE,
+    FAILED,
+    INVALID_INPUT,
+    KINDS,
+    RECYCLED,
+    SHUTDOWN,
+    TIME_LIMIT,
+)
 from ..jobs.outputs import Staged
 from ..jobs.result import JobResult, failed, not_loaded
+from ..logs import NO_CONTEXT, Context
 from ..model.loading import CLOSE_SECONDS, describe
 from . import stats
 from .channel import BrokenChannel, Message
@@ -49,9 +59,6 @@ FIRST_SUSPICION, LAST_SUSPICION = 10.0, 600.0
 
 #: Seconds that a process may take to end once its end of the pipe is closed.
 END_SECONDS = 1
-
-#: The reason of an ending that is not counted.
-SHUTDOWN = "shutdown"
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +98,7 @@ class Ending(Exception):
     """The model process has ended, or must end; the message says why, after "it".
 
     Attributes:
-        reason: for the metrics, one of `stats.REASONS`, or `SHUTDOWN`.
+        reason: for the metrics, one of `stats.REASONS`; `SHUTDOWN` is not counted.
         result: of its jobs, or of the load, where the message does not say it all.
     """
 
@@ -155,6 +162,10 @@ class Supervisor:
         self._process.channel.put(pending.message)
         self._jobs[pending.number] = pending
 
+    def count_jobs(self) -> int:
+        """Return the number of jobs that the process has."""
+        return len(self._jobs)
+
     def flush(self) -> None:
         """Send the jobs that were handed to the process."""
         process = self._process
@@ -216,6 +227,7 @@ class Supervisor:
         except OSError as error:
             why = not_loaded(f"no model process can be started: {error}")
             raise Ending(stats.FAILED_LOAD, "could not start", why) from None
+        process.output.find_context = self._find_context
         self._load(process)
         self._has_loaded = True
         self._pause = FIRST_PAUSE
@@ -305,6 +317,8 @@ class Supervisor:
             Ending: the process is to be replaced now.
         """
         number, result = _decode_result(process, message)
+        # in the log, what a job has printed stands before its end
+        process.output.read()
         with self._pool.changed:
             if number not in self._jobs:
                 raise Ending(stats.BROKEN_CHANNEL, f"has no job {number} to answer")
@@ -355,14 +369,20 @@ class Supervisor:
                     f"was stopped at the time limit of {limit:g} s",
                     failed(
                         f"the run was stopped at its time limit of {limit:g} s; if jobs"
-                        " may take longer, raise timeout.run in model.yaml"
+                        " may take longer, raise timeout.run in model.yaml",
+                        TIME_LIMIT,
                     ),
                 )
 
     def _check_shutdown(self) -> None:
         if self._pool.stopping:
-            result = failed("the server is shutting down")
+            result = failed("the server is shutting down", SHUTDOWN)
             raise Ending(SHUTDOWN, "ends with the server", result)
+
+    def _find_context(self) -> Context:
+        """Return the context of the only job of the process."""
+        jobs = list(self._jobs.values())
+        return Context(*jobs[0].message["context"]) if len(jobs) == 1 else NO_CONTEXT
 
     def _end(self, error: BaseException) -> None:
         """End the process with all it started, and settle the jobs that it had.
@@ -408,10 +428,13 @@ class Supervisor:
     def _settle_all(self, process: ModelProcess, ending: Ending) -> None:
         """Answer the jobs that were started, and put back the others."""
         why = f"the model broke down: its process {ending}"
+        is_crash = ending.reason in (stats.KILLED, stats.CRASHED)
+        broken = failed(why, CRASH if is_crash else RECYCLED)
+        result = (ending.result or broken)._replace(process=process.pid)
         with self._pool.changed:
             for number, pending in list(self._jobs.items()):
                 if process.table.find_start(0, number) is not None:
-                    self._settle(pending, ending.result or failed(why))
+                    self._settle(pending, result)
                 else:
                     self._pool.put_back(pending)
                 del self._jobs[number]
@@ -440,6 +463,7 @@ def _decode_result(process: ModelProcess, message: Message) -> Tuple[int, JobRes
             str(message["message"]),
             Staged(staged[0], tuple(staged[1]), *staged[2:]) if staged else None,
             bool(message["condemns"]),
+            process=process.pid,
         )
         return int(message["number"]), result
     except (LookupError, TypeError, ValueError):

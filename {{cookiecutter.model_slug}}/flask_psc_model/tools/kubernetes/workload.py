@@ -4,11 +4,15 @@ import os
 from typing import Any, Dict, NamedTuple, Optional
 
 from ...model.spec import Limits, ModelSpec
+from ...version import __version__
 from ..containers.image_user import DOCKERFILE, ImageUser, read_user
 from .names import make_label_value, make_name
 
 #: The user of the template's Dockerfile, for a folder without one.
 USER = ImageUser(1000, 1000)
+
+#: The label with the version of this runtime.
+RUNTIME_VERSION = "flask-psc-model/version"
 
 
 class Workload(NamedTuple):
@@ -80,7 +84,7 @@ class Workload(NamedTuple):
         return metadata
 
     def make_labels(self, component: str) -> Dict[str, str]:
-        """Return the labels that Kubernetes recommends.
+        """Return the labels that Kubernetes recommends, and the version of this runtime.
 
         See https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/.
 
@@ -91,6 +95,7 @@ class Workload(NamedTuple):
         version = make_label_value(self.version)
         if version:
             labels["app.kubernetes.io/version"] = version
+        labels[RUNTIME_VERSION] = __version__
         return labels
 
     def make_selector(self, component: str) -> Dict[str, str]:
