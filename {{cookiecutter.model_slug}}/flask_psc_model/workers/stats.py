@@ -79,6 +79,7 @@ class Stats:
 
     Attributes:
         jobs: responses of `POST /run` by status code.
+        dropped_jobs: whose clients left before they were started.
         run_times: of jobs, including reading and writing files.
         wait_times: of jobs, for a free model process.
         load_times: of the model.
@@ -87,6 +88,7 @@ class Stats:
 
     def __init__(self) -> None:
         self.jobs = Counter()
+        self.dropped_jobs = 0
         self.run_times = Histogram()
         self.wait_times = Histogram()
         self.load_times = Histogram()
