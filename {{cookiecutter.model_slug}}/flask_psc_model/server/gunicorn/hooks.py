@@ -37,13 +37,15 @@ def post_fork(server: Any, worker: Any) -> None:
     die_with_parent(worker.ppid)
     end_leftovers(worker.ppid)
     # connections inherit this from their listener
-    timeout = struct.pack("ll", RECEIVE_SECONDS, 0)
+    limit = struct.pack("ll", RECEIVE_SECONDS, 0)
     for listener in worker.sockets:
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            listener.sock.setsockopt(socket.SOL_SOCKET, option, timeout)
+            listener.sock.setsockopt(socket.SOL_SOCKET, option, limit)
     environments = assign_devices(count_processes())
     runner = WorkerPool(environments, count_max_jobs(), worker.cfg.threads)
-    runner.grace = max(worker.cfg.graceful_timeout - CLOSE_SECONDS - ANSWER_SECONDS, 0)
+    timeout = worker.cfg.graceful_timeout
+    # a timeout of the user's own may be short
+    runner.grace = max(timeout - CLOSE_SECONDS - ANSWER_SECONDS, timeout / 2)
     worker.model_runner = runner
     # during a reload the web processes to be replaced, whose models hold the GPU
     last = worker.age - server.num_workers

@@ -166,7 +166,8 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
         """Answer what is no request, or what Gunicorn refuses, as the routes would."""
         is_broken = isinstance(exc, BROKEN_REQUEST)
         status_code = STATUS_CODES.get(type(exc), 400) if is_broken else 500
-        response = front.format_response(status_code, str(exc))
+        message = str(exc) if is_broken else "the request cannot be handled"
+        response = front.format_response(status_code, message)
         if is_broken:
             log.warning("a request from %s is refused: %s", addr and addr[0], exc)
         else:
