@@ -9,6 +9,8 @@ import resource
 import select
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -226,6 +228,53 @@ def test_more_clients_than_descriptors_stop_nobody(project):
             check_now(server)
         assert find_web_process(server) == web_process
         assert "Too many open files" not in server.read_log()
+
+
+def limit_processes(project, room):
+    """Have the system leave a project's server room for so many threads."""
+    path = os.path.join(project, "gunicorn.conf.py")
+    with open(path) as file:
+        text = file.read()
+    with open(path, "w") as file:
+        file.write("from flask_psc_model.server.gunicorn import threads\n")
+        file.write("rooms = [({}, 100, 'pids.max')]\n".format(room))
+        file.write("threads._find_rooms = lambda: iter(rooms)\n")
+        file.write(text)
+
+
+def test_with_few_threads_fewer_jobs_wait_and_the_log_says_so(tmp_path, job):
+    cpu = {"cpu": {"count": 1}}
+    project = make_project(tmp_path / "project", models.ACTOR, resources=cpu)
+    # 44 of them are for other threads and processes
+    limit_processes(project, 70)
+    with serve(project) as server:
+        check(server.client.get("/status"), 200)
+        web_process = find_web_process(server)
+        with connect(server, 60) as connections:
+            for connection in connections:
+                connection.send_job(job.give("sleep 0.1").body)
+            codes = [connection.read_answer()[0] for connection in connections]
+        assert set(codes) == {200, 503}
+        assert find_web_process(server) == web_process
+        assert "room for 26 threads, not 256" in server.read_log()
+
+
+def test_with_too_few_threads_the_server_refuses_to_start(tmp_path):
+    project = make_project(tmp_path / "project", models.ACTOR)
+    limit_processes(project, 20)
+    path = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+    process = subprocess.Popen(
+        ["./entrypoint.sh"],
+        cwd=project,
+        env=dict(os.environ, PATH=path, PSC_MODEL_PORT="0"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+    )
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    [line] = output.splitlines()
+    assert line.startswith("error: pids.max is 100: the server needs at least ")
 
 
 # --- jobs that are not started ---------------------------------------------------

@@ -174,10 +174,6 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
             log.error("a request cannot be handled", exc_info=exc)
         try:
             client.sendall(response)
-            # with bytes unread, the kernel would drop the response
-            client.shutdown(socket.SHUT_WR)
-            while front.peek(client) and client.recv(front.MAX_HEAD):
-                pass
         except OSError as error:
             log.debug("the client has left: %s", error)
 
