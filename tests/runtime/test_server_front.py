@@ -201,6 +201,9 @@ def test_the_rest_of_a_request_may_come_later(server, job, name):
                 connection.send(part)
                 time.sleep(0.1)
             assert connection.read_answer()[0] == 200
+        # a shorter one
+        connection.send(STATUS)
+        assert connection.read_answer()[0] == 200
     assert job.read() == "hello"
 
 
@@ -476,6 +479,16 @@ def test_every_one_of_some_pipelined_requests_is_answered(server, job, count):
             + STATUS
         )
         assert read_statuses(connection, 2) == [b"405", b"200"]
+
+
+def test_a_body_that_nobody_reads_is_no_half_of_the_next_request(impatient):
+    head = b"POST /status HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n"
+    with connect(impatient, 1) as [connection]:
+        connection.send(head + b"x" * 20000)
+        assert connection.read_answer()[0] == 405
+        time.sleep(2.5)
+        connection.send(STATUS)
+        assert connection.read_answer()[0] == 200
 
 
 def read_statuses(connection, count):
