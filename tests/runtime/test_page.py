@@ -568,7 +568,8 @@ def test_files_that_do_not_arrive_are_a_408(server):
         connection.send(head.encode()).socket.shutdown(socket.SHUT_WR)
         status_code, content = connection.read_answer()
     assert status_code == content["statusCode"]
-    assert status_code in (400, 408)
+    # or a client that has closed its sending direction counts as one that has left
+    assert status_code in (400, 408, 503)
     assert list_trials(server) == []
 
 

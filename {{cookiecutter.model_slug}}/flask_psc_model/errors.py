@@ -21,6 +21,7 @@ TIME_LIMIT = "time_limit"
 RECYCLED = "recycled"
 BUSY = "busy"
 SHUTDOWN = "shutdown"
+CLIENT_GONE = "client_gone"
 SERVER_ERROR = "server_error"
 
 #: The HTTP status of each kind.
@@ -35,7 +36,8 @@ STATUS_CODES = {
     INVALID_INPUT: 422,
     FAILED: 500,
     NOT_LOADED: 500,
-    NOT_STARTED: 500,
+    # an addition to the specification: another server may run the job
+    NOT_STARTED: 503,
 }
 
 #: All kinds.

@@ -116,6 +116,11 @@ class _Collector(Collector):
             "Model processes in which the model is loaded.",
             runner.count_ready(),
         )
+        yield CounterMetricFamily(
+            "psc_model_dropped_jobs",
+            "Jobs whose client left before their turn.",
+            stats.dropped_jobs,
+        )
         yield _write_histogram(
             "psc_model_load_seconds", "Load time of the model.", stats.load_times
         )

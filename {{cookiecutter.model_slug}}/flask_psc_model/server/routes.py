@@ -2,7 +2,9 @@
 
 import contextlib
 import logging
+import math
 import time
+from functools import partial
 from typing import Dict
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
@@ -22,6 +24,7 @@ from ..model.spec import ModelSpec
 from ..version import __version__
 from ..workers.runner import Runner
 from .browsers import check_browser
+from .gunicorn.front import get_socket, has_left
 from .job_request import parse_job
 from .openapi import describe_api
 from .responses import MessageResponse
@@ -31,6 +34,9 @@ MAX_JOB_BYTES = 1024 * 1024
 #: A body that is too large is read up to this size before it is refused: many clients
 #: read no response until they have sent everything.
 MAX_DRAINED_BYTES = 256 * 1024 * 1024
+
+#: Seconds after which a client whose job was not started may send it again, at most.
+LONGEST_WAIT = 60
 
 #: Polled routes: successes are logged at DEBUG.
 POLLED = ("/status", "/metrics")
@@ -56,7 +62,8 @@ def status() -> Response:
 def run() -> Response:
     """Run one job: read the input folder, write the output folder."""
     g.job = job = parse_job(_read_body(), request.is_json)
-    g.result = result = _runner().run(job)
+    is_gone = partial(has_left, get_socket(request.environ))
+    g.result = result = _runner().run(job, is_gone)
     response = MessageResponse.of_kind(result.kind, result.message)
     response.reason = response.reason and result.reason or response.reason
     return response
@@ -116,6 +123,9 @@ def end_request(response: Response) -> Response:
     """Log the response and return the request's id in a header."""
     response.headers["X-Request-ID"] = g.request_id
     code = response.status_code
+    if code == 503:
+        seconds = math.ceil(_runner().estimate_wait())
+        response.headers["Retry-After"] = str(min(max(seconds, 1), LONGEST_WAIT))
     if request.endpoint == "psc_model.run":
         _runner().stats.jobs.add((str(code), getattr(response, "reason", "")))
     if code >= 400:

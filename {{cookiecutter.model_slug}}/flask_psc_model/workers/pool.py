@@ -8,11 +8,12 @@ commits the outputs itself. One lock, `changed`, guards the queue and all states
 import collections
 import concurrent.futures
 import itertools
+import math
 import threading
 import time
-from typing import Deque, Dict, List, Optional, Sequence
+from typing import Callable, Deque, Dict, List, Optional, Sequence
 
-from ..errors import BUSY, SHUTDOWN
+from ..errors import BUSY, CLIENT_GONE, SHUTDOWN
 from ..jobs.job import Job
 from ..jobs.result import READY, JobResult, not_loaded, not_started
 from ..logs import WRITER, get_context
@@ -21,13 +22,15 @@ from .prctl import adopt_orphans
 from .runner import Runner
 from .supervisor import PendingJob, State, Supervisor
 
-#: Jobs that may wait; each holds a thread of the web process, whose others answer.
-MAX_WAITING_JOBS = 128
+#: Threads of the web process, each of which can hold a job, and those that never do, of
+#: so many or more than twice as many: they answer while no other job is accepted.
+THREADS, FREE_THREADS = 256, 32
 
 #: Seconds between two looks at whether the model is loaded.
 POLL_SECONDS = 0.25
 
 SHUTTING_DOWN = not_started("the server is shutting down", SHUTDOWN)
+GONE = not_started("the client has left", CLIENT_GONE)
 
 
 class WorkerPool(Runner):
@@ -37,18 +40,22 @@ class WorkerPool(Runner):
         changed: guards everything here and the states of the supervisors.
         model_set: set once it is known which model to load.
         max_jobs: after which a process is replaced; 0 for never.
-        stopping: whether no other job starts.
-        aborted: whether the running jobs are stopped, too.
+        grace: seconds that the jobs which run and wait may take after `stop_accepting`;
+            None: those that wait do not start, and those that run finish.
     """
 
     def __init__(
-        self, environments: Sequence[Dict[str, str]], max_jobs: int = 0
+        self,
+        environments: Sequence[Dict[str, str]],
+        max_jobs: int = 0,
+        threads: int = THREADS,
     ) -> None:
         """Choose the processes, without starting them.
 
         Args:
             environments: variables to set, one mapping a model process.
             max_jobs: after which a process is replaced; 0 for never.
+            threads: of the process that answers.
         """
         super().__init__()
         self.factory = ""
@@ -56,11 +63,25 @@ class WorkerPool(Runner):
         self.max_jobs = max_jobs
         self.changed = threading.Condition()
         self.model_set = threading.Event()
-        self.stopping = False
-        self.aborted = False
+        self.grace: Optional[float] = None
+        self._max_held = max(threads - min(FREE_THREADS, threads // 2), 1)
+        self._accepting = True
+        self._deadline = math.inf
         self._queue: Deque[PendingJob] = collections.deque()
         self._numbers = itertools.count(1)
         self._supervisors = [Supervisor(self, each) for each in environments]
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the running jobs are stopped, too."""
+        return time.monotonic() >= self._deadline
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no other job starts, not even one that waits."""
+        if self._accepting:
+            return False
+        return self.grace is None or not self._queue or self.aborted
 
     def start(self) -> None:
         """Start the model processes: they get ready while the app is imported."""
@@ -88,6 +109,8 @@ class WorkerPool(Runner):
         with self.changed:
             self._retry()
             while True:
+                if not self._accepting:
+                    return not_loaded(SHUTTING_DOWN.message)
                 result = self._get_readiness()
                 left = deadline - time.monotonic()
                 if result is not None:
@@ -97,18 +120,23 @@ class WorkerPool(Runner):
                 self.changed.wait(min(left, POLL_SECONDS))
 
     def stop_accepting(self) -> None:
-        """Let no other job start; safe to call from a signal handler."""
-        self.stopping = True
+        """Refuse all other jobs; safe to call from a signal handler.
+
+        Those that wait run until the queue is empty or `grace` is over.
+        """
+        if self._accepting and self.grace is not None:
+            self._deadline = time.monotonic() + self.grace
+        self._accepting = False
         for supervisor in self._supervisors:
             supervisor.wake()
 
     def abort(self) -> None:
         """Let no other job start, and stop the running ones; nothing is left of them."""
-        self.aborted = True
         self.stop_accepting()
+        self._deadline = 0.0
 
     def drain(self) -> None:
-        """Wait for the running jobs, let no other one start, and end the processes."""
+        """Refuse all other jobs, wait for those that may run, and end the processes."""
         self.stop_accepting()
         self.model_set.set()
         for supervisor in self._supervisors:
@@ -126,6 +154,11 @@ class WorkerPool(Runner):
     def count_ready(self) -> int:
         """Return the number of model processes in which the model is loaded."""
         return sum(each.state is State.READY for each in self._supervisors)
+
+    def estimate_wait(self) -> float:
+        """Return in how many seconds a job may start that is refused now."""
+        counts, seconds = self.stats.run_times.read()
+        return len(self._queue) * seconds / (sum(counts) or 1) / len(self._supervisors)
 
     def list_processes(self) -> List[int]:
         """Return the ids of the model processes that there are now."""
@@ -154,6 +187,8 @@ class WorkerPool(Runner):
                 # it leaves the queue last: whatever fails before, it is not lost
                 if refusal:
                     self._queue[0].future.set_result(refusal)
+                elif self._queue[0].is_gone():
+                    self._drop(self._queue[0])
                 else:
                     handed.append(idle.pop(0))
                     handed[-1].hand(self._queue[0])
@@ -161,16 +196,23 @@ class WorkerPool(Runner):
         for supervisor in handed:
             supervisor.flush()
 
-    def _run(self, job: Job, staging_name: str) -> JobResult:
-        pending = self._make_pending(job, staging_name)
+    def _drop(self, pending: PendingJob) -> None:
+        self.stats.dropped_jobs += 1
+        pending.future.set_result(GONE)
+
+    def _run(
+        self, job: Job, staging_name: str, is_gone: Callable[[], bool]
+    ) -> JobResult:
+        pending = self._make_pending(job, staging_name, is_gone)
         try:
             with self.changed:
                 self._retry()
                 refusal = self._find_refusal()
-                if refusal:
-                    return refusal
-                if len(self._queue) >= MAX_WAITING_JOBS:
-                    why = f"busy: {len(self._queue)} jobs are waiting"
+                if refusal or not self._accepting:
+                    return refusal or SHUTTING_DOWN
+                held = self._count_held()
+                if held >= self._max_held:
+                    why = f"busy: {held} jobs are running or waiting"
                     return not_started(why, BUSY)
                 self._queue.append(pending)
             self.dispatch()
@@ -181,7 +223,19 @@ class WorkerPool(Runner):
                 concurrent.futures.wait([pending.future])
             raise
 
-    def _make_pending(self, job: Job, staging_name: str) -> PendingJob:
+    def _count_held(self) -> int:
+        """Return how many jobs hold a thread, without those that nobody waits for."""
+        held = sum(each.is_busy for each in self._supervisors)
+        if held + len(self._queue) >= self._max_held:
+            for pending in list(self._queue):
+                if pending.is_gone():
+                    self._queue.remove(pending)
+                    self._drop(pending)
+        return held + len(self._queue)
+
+    def _make_pending(
+        self, job: Job, staging_name: str, is_gone: Callable[[], bool]
+    ) -> PendingJob:
         number = next(self._numbers)
         message = {
             "number": number,
@@ -191,7 +245,7 @@ class WorkerPool(Runner):
             "staging": staging_name,
             "context": get_context(),
         }
-        return PendingJob(number, message)
+        return PendingJob(number, message, is_gone)
 
     def _wait(self, pending: PendingJob) -> JobResult:
         while True:

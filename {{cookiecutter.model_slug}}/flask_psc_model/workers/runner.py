@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from typing import Any, List
+from typing import Any, Callable, List
 
 from ..errors import InvalidJob, ModelNotLoaded
 from ..jobs.execution import run_job
@@ -21,6 +21,11 @@ from .stats import Stats
 log = logging.getLogger(__name__)
 
 
+def never() -> bool:
+    """Return False: somebody waits for the job."""
+    return False
+
+
 class Runner(ABC):
     """What the routes need of the model.
 
@@ -31,12 +36,17 @@ class Runner(ABC):
     def __init__(self) -> None:
         self.stats = Stats()
 
-    def run(self, job: Job) -> JobResult:
-        """Run one job, and move its outputs into place: all of them, or none."""
+    def run(self, job: Job, is_gone: Callable[[], bool] = never) -> JobResult:
+        """Run one job, and move its outputs into place: all of them, or none.
+
+        Args:
+            job: to run.
+            is_gone: returns whether nobody waits for it any more; it must not block.
+        """
         recover(job.output_folder)
         destination = Destination(job.output_folder)
         try:
-            result = self._run(job, destination.name)
+            result = self._run(job, destination.name, is_gone)
             if result.staged:
                 commit(result.staged, job.output_folder)
                 return result
@@ -54,7 +64,7 @@ class Runner(ABC):
 
     @abstractmethod
     def stop_accepting(self) -> None:
-        """Let no other job start, not even one that waits; signal handlers may call it."""
+        """Refuse all other jobs; signal handlers may call it."""
 
     @abstractmethod
     def drain(self) -> None:
@@ -76,8 +86,14 @@ class Runner(ABC):
     def list_processes(self) -> List[int]:
         """Return the ids of the processes that hold the model."""
 
+    def estimate_wait(self) -> float:
+        """Return in how many seconds a job may start that is refused now."""
+        return 0.0
+
     @abstractmethod
-    def _run(self, job: Job, staging_name: str) -> JobResult:
+    def _run(
+        self, job: Job, staging_name: str, is_gone: Callable[[], bool]
+    ) -> JobResult:
         """Run one job, up to its staged outputs, after those that came before it."""
 
 
@@ -138,7 +154,9 @@ class LocalRunner(Runner):
         """Return the id of the process at hand."""
         return [os.getpid()]
 
-    def _run(self, job: Job, staging_name: str) -> JobResult:
+    def _run(
+        self, job: Job, staging_name: str, is_gone: Callable[[], bool]
+    ) -> JobResult:
         result = self.load()
         if not result.ok:
             return result

@@ -83,6 +83,7 @@ class Stats:
     Attributes:
         started: when they began, in seconds since 1970.
         jobs: responses of `POST /run` by status code and reason, see `errors`.
+        dropped_jobs: whose clients left before they were started.
         run_times: of jobs, including reading and writing files.
         wait_times: of jobs, for a free model process.
         load_times: of the model.
@@ -92,6 +93,7 @@ class Stats:
     def __init__(self) -> None:
         self.started = time.time()
         self.jobs: Counter[Tuple[str, str]] = Counter()
+        self.dropped_jobs = 0
         self.run_times = Histogram()
         self.wait_times = Histogram()
         self.load_times = Histogram()

@@ -14,12 +14,13 @@ import concurrent.futures
 import contextlib
 import enum
 import logging
+import math
 import os
 import select
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Tuple
 
 from ..errors import (
     CRASH,
@@ -82,11 +83,15 @@ class PendingJob:
         future: of its result.
         came: when, of `time.monotonic()`.
         handed: when it was handed to a process; None while no process has it.
+        is_gone: returns whether nobody waits for it any more; it never blocks.
     """
 
-    def __init__(self, number: int, message: Message) -> None:
+    def __init__(
+        self, number: int, message: Message, is_gone: Callable[[], bool]
+    ) -> None:
         self.number = number
         self.message = message
+        self.is_gone = is_gone
         self.future: "concurrent.futures.Future[JobResult]" = (
             concurrent.futures.Future()
         )
@@ -131,7 +136,9 @@ class Supervisor:
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.state = State.STARTING
         self.failure: Optional[JobResult] = None
-        self.loading_since = self.idle_since = time.monotonic()
+        # it may start later than the pool
+        self.loading_since = math.inf
+        self.idle_since = time.monotonic()
         self._pool = pool
         self._environment = environment
         self._process: Optional[ModelProcess] = None
@@ -154,6 +161,11 @@ class Supervisor:
     def is_idle(self) -> bool:
         """Whether a job can be handed to it; the pool's lock is held."""
         return self.state is State.READY and not self._jobs
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has a job; the pool's lock is held."""
+        return bool(self._jobs)
 
     def hand(self, pending: PendingJob) -> None:
         """Accept a job; the pool's lock is held. `flush` sends it, or the loop does."""
@@ -196,6 +208,7 @@ class Supervisor:
 
     def _run(self) -> None:
         """Keep a process until the shutdown; no error ends this thread before."""
+        self._enter(State.STARTING)
         error: Optional[BaseException] = None
         while True:
             try:

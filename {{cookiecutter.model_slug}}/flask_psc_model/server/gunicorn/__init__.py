@@ -21,9 +21,7 @@ from ...settings import (
 )
 from ...workers.devices import limit_threads
 from ..tempdir import find_tempdir
-
-#: Threads of the web process: each handles one request at a time.
-THREADS = 256
+from .threads import count_connections, count_threads, raise_descriptor_limit
 
 #: Seconds that an idle connection stays open for its client's next request.
 KEEPALIVE = 75
@@ -77,6 +75,7 @@ def _read_settings(path: str) -> Dict[str, Any]:
     logging_config = make_logging_config()
     tempdir = find_tempdir()
     limits = ModelSpec.reload(path).limits
+    threads = count_threads(read_processes(), limits.cpus)
     os.environ["TMPDIR"] = tempdir
     # the model processes inherit them
     os.environ.update(limit_threads(limits.cpus, read_processes()))
@@ -86,7 +85,8 @@ def _read_settings(path: str) -> Dict[str, Any]:
         workers=1,
         worker_class="flask_psc_model.server.gunicorn.worker.WebWorker",
         logger_class="flask_psc_model.server.gunicorn.log.GunicornLog",
-        threads=THREADS,
+        threads=threads,
+        worker_connections=count_connections(threads, raise_descriptor_limit()),
         keepalive=KEEPALIVE,
         timeout=HEARTBEAT_TIMEOUT,
         graceful_timeout=int(limits.run_timeout) + CLOSE_SECONDS + SHUTDOWN_MARGIN,
