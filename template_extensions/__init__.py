@@ -7,19 +7,33 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
+import cookiecutter
 from jinja2 import Environment
 from jinja2.ext import Extension
 
+if tuple(map(int, re.findall(r"\d+", cookiecutter.__version__)[:2])) < (2, 6):
+    # Cookiecutter prints the text of an ImportError, and nothing else
+    raise ImportError(
+        f"this template needs Cookiecutter 2.6 or later, and this is {cookiecutter.__version__}:"
+        " run pip install --upgrade cookiecutter"
+    )
+
 from template_extensions.answers import check_answers
 from template_extensions.existing import kept_files, record_existing_files, was_empty
-from template_extensions.images import Stack, base_images, runtime_version, tool_version
+from template_extensions.given import check_given, check_hooks, check_typed, git_author, ignore_settings, is_creation
+from template_extensions.images import NO_IMAGE, Stack, base_images, runtime_version, tool_version
 from template_extensions.rendered import check_files
 from template_extensions.text import class_name, docstring, label, markdown, python_string, slug, yaml_string
+
+with contextlib.suppress(ImportError):
+    # lets the arrow keys edit what is typed at a question
+    import readline  # noqa: F401
 
 
 class TemplateExtension(Extension):
@@ -45,19 +59,40 @@ class TemplateExtension(Extension):
             image_pins=_of_stack(Stack.image_pins),
             packages=_of_stack(Stack.packages),
             pins=_of_stack(Stack.pins),
-            recommended_image=lambda answers: Stack.of(answers).recommended_image(),
+            recommended_image=lambda answers: Stack.of(answers).recommended_image() or NO_IMAGE,
             tool_pins=_of_stack(Stack.tool_pins),
             version=_of_stack(Stack.version),
         )
-        # the steps of the hooks
+        # what is done between the questions
         environment.filters.update(
             check_answers=check_answers,
+            check_given=check_given,
+            check_hooks=check_hooks,
+            check_typed=check_typed,
+            git_author=git_author,
+        )
+        # the steps of the hooks
+        environment.filters.update(
             check_files=check_files,
+            complete=complete,
             forget_modules=forget_modules,
+            ignore_settings=ignore_settings,
+            is_creation=is_creation,
             kept_files=kept_files,
             record_existing_files=record_existing_files,
             was_empty=was_empty,
         )
+
+
+def complete(answers: MutableMapping[str, Any]) -> str:
+    """Set what follows from the answers, which a replay from an earlier version may lack.
+
+    Returns:
+        An empty text, so that a template can contain the call.
+    """
+    answers["__has_framework"] = "yes" if Stack.of(answers).has_framework(answers["base_image"]) else ""
+    answers["__model_class"] = class_name(answers["model_name"])
+    return ""
 
 
 def _of_stack(method: Callable[[Stack, str], Any]) -> Callable[[Mapping[str, Any]], Any]:

@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.model_slug}}"
 REQUIREMENTS = ROOT / "templates" / "requirements"
 
+#: What the question for the base image shows where none is recommended; Enter there is refused.
+NO_IMAGE = "none is known for these answers: type the name of one"
+
 Row = dict[str, Any]
 
 
