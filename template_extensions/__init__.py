@@ -24,16 +24,13 @@ if tuple(map(int, re.findall(r"\d+", cookiecutter.__version__)[:2])) < (2, 6):
         " run pip install --upgrade cookiecutter"
     )
 
+from template_extensions import line_editing
 from template_extensions.answers import check_answers
 from template_extensions.existing import kept_files, record_existing_files, was_empty
 from template_extensions.given import check_given, check_hooks, check_typed, git_author, ignore_settings, is_creation
 from template_extensions.images import NO_IMAGE, Stack, base_images, runtime_version, tool_version
 from template_extensions.rendered import check_files
 from template_extensions.text import class_name, docstring, label, markdown, python_string, slug, yaml_string
-
-with contextlib.suppress(ImportError):
-    # lets the arrow keys edit what is typed at a question
-    import readline  # noqa: F401
 
 
 class TemplateExtension(Extension):
@@ -42,6 +39,7 @@ class TemplateExtension(Extension):
     def __init__(self, environment: Environment) -> None:
         """Add the filters and functions to Cookiecutter's environment."""
         super().__init__(environment)
+        line_editing.enable()
         environment.globals.update(base_images=base_images, runtime_version=runtime_version, tool_version=tool_version)
         # an answer as text in a file
         environment.filters.update(

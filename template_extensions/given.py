@@ -226,7 +226,7 @@ class Command:
                     written = f"no choice: write {key}: {_suggest(value, choices)}"
                     yield key, f"{key}: {shorten(value)} is {written}"
                 continue
-            if isinstance(value, (list, dict)) or not text or (choices and text not in choices):
+            if isinstance(value, (list, dict, type(None))) or (choices and text not in choices):
                 # an answer of the same meaning, or an example
                 text = {True: "yes", False: "no"}.get(value, "") if isinstance(value, bool) else ""
                 text = text if text in choices else str(default(key, {"model_name": "Leaf Disease Finder"}))

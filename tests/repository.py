@@ -25,6 +25,9 @@ CI_FILES: dict[str, set[str]] = {
 }
 QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 
+#: The author of whom Git knows no name.
+AUTHOR = "Your Name"
+
 #: The key for every question.
 ENTER = "\n" * len([name for name in QUESTIONS if not name.startswith("_")])
 
