@@ -6,6 +6,7 @@ Cookiecutter imports `TemplateExtension`, which `_extensions` in `cookiecutter.j
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import re
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import cookiecutter
+from cookiecutter.exceptions import FailedHookException
 from jinja2 import Environment
 from jinja2.ext import Extension
 
@@ -26,8 +28,24 @@ if tuple(map(int, re.findall(r"\d+", cookiecutter.__version__)[:2])) < (2, 6):
 
 from template_extensions import line_editing
 from template_extensions.answers import check_answers
-from template_extensions.existing import kept_files, record_existing_files, was_empty
-from template_extensions.given import check_given, check_hooks, check_typed, git_author, ignore_settings, is_creation
+from template_extensions.existing import (
+    NOTHING,
+    RECORD,
+    kept_files,
+    record_existing_files,
+    remove_example,
+    remove_written,
+    was_empty,
+)
+from template_extensions.given import (
+    check_given,
+    check_hooks,
+    check_typed,
+    git_author,
+    ignore_settings,
+    is_update,
+    keeps_failed,
+)
 from template_extensions.images import NO_IMAGE, Stack, base_images, runtime_version, tool_version
 from template_extensions.rendered import check_files
 from template_extensions.text import class_name, docstring, label, markdown, python_string, slug, yaml_string
@@ -63,7 +81,7 @@ class TemplateExtension(Extension):
         )
         # what is done between the questions
         environment.filters.update(
-            check_answers=check_answers,
+            check_answers=_step(check_answers),
             check_given=check_given,
             check_hooks=check_hooks,
             check_typed=check_typed,
@@ -71,14 +89,16 @@ class TemplateExtension(Extension):
         )
         # the steps of the hooks
         environment.filters.update(
-            check_files=check_files,
-            complete=complete,
-            forget_modules=forget_modules,
-            ignore_settings=ignore_settings,
-            is_creation=is_creation,
-            kept_files=kept_files,
-            record_existing_files=record_existing_files,
-            was_empty=was_empty,
+            check_files=_step(check_files),
+            complete=_step(complete),
+            forget_modules=_step(forget_modules),
+            ignore_settings=_step(ignore_settings),
+            is_update=is_update,
+            kept_files=_step(kept_files),
+            record_existing_files=_step(record_existing_files),
+            remove_example=_step(remove_example),
+            was_empty=_step(was_empty),
+            written=written,
         )
 
 
@@ -91,6 +111,32 @@ def complete(answers: MutableMapping[str, Any]) -> str:
     answers["__has_framework"] = "yes" if Stack.of(answers).has_framework(answers["base_image"]) else ""
     answers["__model_class"] = class_name(answers["model_name"])
     return ""
+
+
+def written(answers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record of what existed before: its `missing` are the files that were written."""
+    return dict(answers.get(RECORD, NOTHING))
+
+
+def _step(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a step of a hook that leaves nothing written when it fails, whatever the error.
+
+    Cookiecutter removes a new folder, and only after some kinds of errors.
+    """
+
+    @functools.wraps(function)
+    def step(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except Exception as error:
+            if not keeps_failed():
+                remove_written(next(argument for argument in arguments if isinstance(argument, Mapping)))
+            if isinstance(error, FailedHookException):
+                raise
+            text = f"{function.__name__} failed with {type(error).__name__}: {error}; please report it."
+            raise FailedHookException(f"{text} Nothing was written.") from error
+
+    return step
 
 
 def _of_stack(method: Callable[[Stack, str], Any]) -> Callable[[Mapping[str, Any]], Any]:

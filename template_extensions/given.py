@@ -123,10 +123,19 @@ def ignore_settings(answers: MutableMapping[str, Any]) -> str:
     return ""
 
 
-def is_creation() -> bool | None:
-    """Return whether the command creates a repository, as `cruft update` does not; None without a command."""
+def is_update(answers: Mapping[str, Any]) -> bool:
+    """Return whether cruft renders versions in temporary folders, only to compare them."""
     command = Command.current()
-    return None if command is None else not command.is_cruft or command.context.info_name == "create"
+    if command:
+        return command.is_cruft and bool(command.context.info_name != "create")
+    # from Python: nothing tells its functions apart
+    return "_commit" in answers
+
+
+def keeps_failed() -> bool:
+    """Return whether Cookiecutter leaves the files of a repository that it could not finish."""
+    command = Command.current()
+    return bool(command and command.context.params.get("keep_project_on_failure"))
 
 
 class Command:

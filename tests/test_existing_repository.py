@@ -201,9 +201,9 @@ def test_a_replay_can_be_added_too(theirs: Path) -> None:
     add(theirs)
     saved = theirs.parent.with_name("output.replay") / f"{ROOT.name}.json"
     assert "_existing_files" not in json.loads(saved.read_text(encoding="utf-8"))["cookiecutter"]
-    shutil.rmtree(theirs / "asset_bundle")
+    shutil.rmtree(theirs / "docs")
     result = cookiecutter(theirs.parent, "--replay-file", saved, "--overwrite-if-exists", "--skip-if-file-exists")
     assert result.returncode == 0, result.stderr
     assert "README.md" in kept(result.stdout)
-    assert "asset_bundle/README.md" not in kept(result.stdout)
-    assert (theirs / "asset_bundle" / "README.md").exists()
+    assert "docs/server/README.md" not in kept(result.stdout)
+    assert (theirs / "docs" / "server" / "README.md").exists()

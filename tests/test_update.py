@@ -159,12 +159,21 @@ def test_the_next_version_is_taken_over_an_edited_model(
     cruft.update(repository)
 
     assert "as clean as possible" in cruft.output
-    assert "Your model's repository" not in cruft.output, "nothing was made: cruft compares two versions"
+    assert "The repository of your model" not in cruft.output, "nothing was made: cruft compares two versions"
     assert_renewed(repository, render(tmp_path / "fresh", answers))
     assert_theirs(repository)
     assert json.loads(repository.read(".cruft.json"))["commit"] == head
     assert list(cruft.temporary.glob("*/")) == []
     repository.check_style()
+
+
+def test_a_repository_below_the_folder_for_temporary_files_is_created_with_a_summary(
+    template: Folder, cruft: Cruft
+) -> None:
+    template.commit()
+    cruft.run("create", template.path, "--no-input", "--output-dir", cruft.temporary)
+    assert f"The repository of your model is in {NAME}/." in cruft.output
+    shutil.rmtree(cruft.temporary / NAME)
 
 
 def test_an_unknown_key_is_let_be_and_a_value_that_cannot_be_used_is_not(template: Folder, cruft: Cruft) -> None:
