@@ -27,7 +27,7 @@ EXAMPLE = ("asset_bundle/", "model_lib/", "tests/")
 
 #: The commands that make a repository of the older template ready for this one.
 MOVE_OVER = """\
-git rm -r --quiet flask_psc_model Dockerfile entrypoint.sh gunicorn.conf.py
+git rm -r --quiet --ignore-unmatch flask_psc_model Dockerfile entrypoint.sh gunicorn.conf.py
 git mv requirements.txt requirements-old.txt"""
 
 

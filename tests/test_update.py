@@ -188,6 +188,40 @@ def test_an_unknown_key_is_let_be_and_a_value_that_cannot_be_used_is_not(templat
     assert not (cruft.temporary / NAME).exists()
 
 
+def test_an_update_brings_no_example_into_a_repository_that_had_a_model(
+    template: Folder, cruft: Cruft, tmp_path: Path
+) -> None:
+    now = make_older(template)
+    repository = Folder(tmp_path / "output" / NAME)
+    repository.write(MODEL, THEIRS[MODEL])
+    repository.commit()
+    options = ("--no-input", "--overwrite-if-exists", "--skip-if-file-exists")
+    result = cookiecutter(tmp_path / "output", *options, template=template.path)
+    assert result.returncode == 0, result.stderr
+    cruft.run("link", template.path, "--no-input", "--project-dir", repository.path)
+    repository.commit()
+    before = example_files(repository)
+    assert before == {MODEL}
+    restore(template, now)
+    cruft.update(repository)
+    assert runtime_version() in repository.read(VERSION)
+    assert example_files(repository) == before
+    assert repository.read(MODEL) == THEIRS[MODEL]
+
+
+def test_an_update_brings_no_example_back_once_it_is_replaced(template: Folder, cruft: Cruft) -> None:
+    now = make_older(template)
+    repository = cruft.create({})
+    for name in example_files(repository):
+        (repository.path / name).unlink()
+    repository.write(MODEL, THEIRS[MODEL])
+    repository.commit()
+    restore(template, now)
+    cruft.update(repository)
+    assert runtime_version() in repository.read(VERSION)
+    assert example_files(repository) == {MODEL}
+
+
 def test_a_package_can_take_the_place_of_the_folder(template: Folder, cruft: Cruft) -> None:
     template.commit()
     repository = make_theirs(cruft.create({}))
@@ -374,6 +408,11 @@ def make_theirs(repository: Folder) -> Folder:
         repository.write(name, text)
     repository.commit()
     return repository
+
+
+def example_files(repository: Folder) -> set[str]:
+    """Return the files of the example, or of the model that took its place."""
+    return {name for name in repository.files() if name.startswith(("asset_bundle/", "model_lib/", "tests/"))}
 
 
 def assert_theirs(repository: Folder) -> None:
