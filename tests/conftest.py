@@ -104,7 +104,7 @@ def template(tmp_path: Path) -> Path:
     """Return a copy of the template, to break."""
     copy = tmp_path / "template"
     copy.mkdir()
-    for name in ("cookiecutter.json", "requirements-dev.txt"):
+    for name in (".gitattributes", "cookiecutter.json", "requirements-dev.txt"):
         shutil.copy(ROOT / name, copy)
     for name in ("hooks", "template_extensions", "templates", TEMPLATE.name):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,15 +33,6 @@ FAILURES = {
 def test_a_broken_file_is_noticed(template: Path, tmp_path: Path, name: str, text: str, message: str) -> None:
     (template / TEMPLATE.name / name).write_text(text, encoding="utf-8")
     assert_noticed(template, tmp_path / "output", message)
-
-
-def test_scripts_are_executable_though_a_zip_file_has_no_modes(template: Path, tmp_path: Path) -> None:
-    (template / TEMPLATE.name / "entrypoint.sh").chmod(0o644)
-    archive = shutil.make_archive(str(tmp_path / "archive"), "zip", template.parent, template.name)
-    result = cookiecutter(tmp_path / "output", "--no-input", template=Path(archive))
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert cookiecutter(tmp_path / "expected", "--no-input").returncode == 0
-    assert State.of_tree(tmp_path / "output") == State.of_tree(tmp_path / "expected")
 
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["new", "existing"])

@@ -19,7 +19,7 @@ PAGE = (ROOT / "docs" / "from-the-older-template.md").read_text(encoding="utf-8"
 #: A small repository in the layout of the guide: its server is in private modules.
 OLDER = {
     "flask_psc_model/__init__.py": "from flask_psc_model._api import ModelBase, create_app\n",
-    "flask_psc_model/_api.py": "ModelBase = object\n\n\ndef create_app(*_):\n    raise SystemExit('the older server')\n",
+    "flask_psc_model/_api.py": "ModelBase = object\n\n\ndef create_app(*_):\n    raise SystemExit('older')\n",
     "flask_psc_model/testing.py": "raise SystemExit('the older server')\n",
     "flask_psc_model/cli/run_job.py": "raise SystemExit('the older server')\n",
     "Dockerfile": "FROM python:3.8\nCMD ./entrypoint.sh\n",
