@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from repository import QUESTIONS, RUNTIME_SUFFIXES, TEMPLATE, Repository
+from repository import QUESTIONS, ROOT, RUNTIME_SUFFIXES, TEMPLATE, Repository
 from tidiness import find_faults
 
 if TYPE_CHECKING:
@@ -57,6 +57,15 @@ def test_the_runtime_is_rendered_byte_for_byte(defaults: Repository) -> None:
         content = (source.path / name).read_bytes()
         assert (rendered.path / name).read_bytes() == content
         assert not re.search(rb"\{[{%#]", content), name
+
+
+def test_the_runtime_carries_its_licence_into_the_repository_and_the_image(defaults: Repository) -> None:
+    name = "flask_psc_model/LICENSE"
+    assert defaults.read(name) == (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "COPY --chmod=755 flask_psc_model/ flask_psc_model/" in defaults.read("Dockerfile")
+    ignored = defaults.read(".dockerignore").splitlines()
+    assert "!flask_psc_model/" in ignored
+    assert [line for line in ignored if line.endswith("LICENSE")] == []
 
 
 def test_the_entry_point_is_executable(defaults: Repository) -> None:
