@@ -74,7 +74,8 @@ class Stack(NamedTuple):
     def version(self, image: str = "") -> tuple[int, ...]:
         """Return the framework's version; it is empty without a framework."""
         packages = self.packages(image)
-        return tuple(map(int, packages[0].split("==")[1].split("."))) if packages else ()
+        # a build for the CPU is pinned as 2.15.0+cpu
+        return tuple(map(int, packages[0].split("==")[1].partition("+")[0].split("."))) if packages else ()
 
     def pins(self, image: str = "") -> str:
         """Return the name of the file that pins the packages."""

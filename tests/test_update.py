@@ -363,9 +363,9 @@ def make_older(template: Folder) -> Path:
     (template.path / RUNTIME / "model" / "units.py").unlink()
     for name in (MODEL, "README.md", "Dockerfile", ".gitignore"):
         template.write(f"{TEMPLATE.name}/{name}", "# older\n" + template.read(f"{TEMPLATE.name}/{name}"))
-    template.replace("templates/requirements/versions.yaml", "torch==2.13.0", "torch==2.12.9")
-    for path in (template.path / "templates" / "requirements").glob("pytorch-2.13.0-*"):
-        path.rename(path.with_name(path.name.replace("2.13.0", "2.12.9")))
+    template.replace("templates/requirements/versions.yaml", "torch==2.15.0", "torch==2.14.9")
+    for path in (template.path / "templates" / "requirements").glob("pytorch-2.15.0-*"):
+        path.rename(path.with_name(path.name.replace("2.15.0", "2.14.9")))
     template.commit()
     return now
 
