@@ -170,6 +170,8 @@ def start_history() -> str:
         )
     for command in (
         ["init", "--quiet"],
+        # the option --initial-branch is newer than some Gits
+        ["symbolic-ref", "HEAD", "refs/heads/main"],
         ["add", "--all"],
         ["commit", "--quiet", "--message", "Generate the repository"],
     ):

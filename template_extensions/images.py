@@ -74,7 +74,7 @@ class Stack(NamedTuple):
     def version(self, image: str = "") -> tuple[int, ...]:
         """Return the framework's version; it is empty without a framework."""
         packages = self.packages(image)
-        # a build for the CPU is pinned as 2.15.0+cpu
+        # a build for the CPU is pinned as 2.14.1+cpu
         return tuple(map(int, packages[0].split("==")[1].partition("+")[0].split("."))) if packages else ()
 
     def pins(self, image: str = "") -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from commands import CommandFailed
+from commands import CommandFailed, run
 from conftest import install_fast, make_bake
 from environment import Environment
 from interpreters import find_interpreter
@@ -140,11 +140,11 @@ def install_torch(environment: Environment, requirements: Path) -> None:
     install = ("--retries", "0", "-r", requirements)
     try:
         environment.install(*install)
-    except CommandFailed as error:
-        builds = re.findall(r"\d[\d.]*\+cpu", str(error).partition("(from versions:")[2])
+    except CommandFailed:
+        builds = re.findall(r"[\d.]+\+cpu", run([environment.python, "-m", "pip", "index", "versions", "torch"]))
         if not builds:
             raise
-        text = re.sub(r"(?m)^torch==.*", f"torch=={builds[-1]}", requirements.read_text(encoding="utf-8"))
+        text = re.sub(r"(?m)^torch==.*", f"torch=={builds[0]}", requirements.read_text(encoding="utf-8"))
         requirements.write_text(text, encoding="utf-8")
         environment.install(*install)
 

@@ -363,9 +363,9 @@ def make_older(template: Folder) -> Path:
     (template.path / RUNTIME / "model" / "units.py").unlink()
     for name in (MODEL, "README.md", "Dockerfile", ".gitignore"):
         template.write(f"{TEMPLATE.name}/{name}", "# older\n" + template.read(f"{TEMPLATE.name}/{name}"))
-    template.replace("templates/requirements/versions.yaml", "torch==2.15.0", "torch==2.14.9")
-    for path in (template.path / "templates" / "requirements").glob("pytorch-2.15.0-*"):
-        path.rename(path.with_name(path.name.replace("2.15.0", "2.14.9")))
+    template.replace("templates/requirements/versions.yaml", "torch==2.14.1", "torch==2.14.0")
+    for path in (template.path / "templates" / "requirements").glob("pytorch-2.14.1-*"):
+        path.rename(path.with_name(path.name.replace("2.14.1", "2.14.0")))
     template.commit()
     return now
 
