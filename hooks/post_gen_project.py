@@ -133,8 +133,8 @@ def describe_missing_tests() -> str:
     """Return what to change where the user's repository has no `tests/`; nothing if it has."""
     if os.path.isdir("tests"):
         return ""
-    ci = {"github": ".github/workflows/ci.yml", "gitlab": ".gitlab-ci.yml"}.get(ANSWERS["ci"], "")
-    step = f"\n  {ci}: the command that runs python -m unittest" if ci else ""
+    ci = ".github/workflows/ci.yml" if ANSWERS["ci"] == "github" else ".gitlab-ci.yml"
+    step = f"\n  {ci}: the command that runs python -m unittest" if ANSWERS["ci"] != "none" else ""
     return f"""
 There is no tests/, which the image needs. Add tests there, or remove what uses them:
   Dockerfile: COPY --chmod=755 tests/ tests/

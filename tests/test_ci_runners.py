@@ -104,11 +104,11 @@ def act(runner: Runner, event: str, ref: str) -> list[str]:
     action = runner.folder / "action"
     action.mkdir(exist_ok=True)
     (action / "action.yml").write_text(ACTION, encoding="utf-8")
-    stand_ins = []
+    stand_ins: list[str | Path] = []
     for name in set(re.findall(r"uses: (\S+)", runner.repository.read(WORKFLOW))):
         stand_ins += ["--local-repository", f"{name}={action}"]
-    options = ("--eventpath", runner.folder / "event.json", "--platform", "ubuntu-latest=-self-hosted", *stand_ins)
-    return runner.run(TOOLS / "act", event, *options, "--env", "GITHUB_REPOSITORY=Ann/Leaf")
+    stand_ins += ["--eventpath", runner.folder / "event.json", "--platform", "ubuntu-latest=-self-hosted"]
+    return runner.run(TOOLS / "act", event, *stand_ins, "--env", "GITHUB_REPOSITORY=Ann/Leaf")
 
 
 @pytest.fixture

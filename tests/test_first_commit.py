@@ -117,7 +117,7 @@ def test_the_workflow_has_the_least_permissions_and_pins_every_action(bake: Bake
     assert permissions == {"lint": read, "image": read, "release": {**read, "packages": "write"}}
     for content in (repository.read(WORKFLOW), Repository(ROOT).read(WORKFLOW)):
         uses = re.findall(r"uses: (.*)", content)
-        assert [use for use in uses if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use)] == []
+        assert [use for use in uses if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", use)] == []
 
 
 @each_answers

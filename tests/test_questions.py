@@ -227,7 +227,12 @@ def test_the_arrow_keys_edit_what_is_typed(tmp_path: Path) -> None:
 
 def test_readline_knows_the_question_that_it_must_not_overwrite(monkeypatch: pytest.MonkeyPatch) -> None:
     prompts: list[str] = []
-    monkeypatch.setattr("builtins.input", lambda prompt="": prompts.append(prompt) or "typed")
+
+    def read(prompt: str = "") -> str:
+        prompts.append(prompt)
+        return "typed"
+
+    monkeypatch.setattr("builtins.input", read)
     for stream in (sys.stdin, sys.stdout):
         monkeypatch.setattr(stream, "isatty", lambda: True)
     console = Console(force_terminal=True, width=80)
