@@ -46,7 +46,7 @@ from template_extensions.given import (
     is_update,
     keeps_failed,
 )
-from template_extensions.images import NO_IMAGE, Stack, base_images, runtime_version, tool_version
+from template_extensions.images import NO_IMAGE, Stack, base_images, full_image_name, runtime_version, tool_version
 from template_extensions.rendered import check_files
 from template_extensions.text import class_name, docstring, label, markdown, python_string, slug, yaml_string
 
@@ -63,6 +63,7 @@ class TemplateExtension(Extension):
         environment.filters.update(
             class_name=class_name,
             docstring=docstring,
+            full_image_name=full_image_name,
             label=label,
             markdown=markdown,
             python=python_string,

@@ -17,9 +17,12 @@ from template_extensions.text import MAX_SLUG, MIN_SLUG, slug
 Answers = Mapping[str, Any]
 
 #: The questions that accept any text.
-TEXTS = ("model_name", "description", "author", "model_slug", "base_image")
+TEXTS = ("model_name", "description", "author", "model_slug", "base_image", "container_user")
 #: Docker refuses a Dockerfile with a line of 64 KiB, and a character may need four bytes in a label.
 MAX_TEXT = 10_000
+
+#: The largest id of a user or group that Docker and Kubernetes accept.
+MAX_ID = 2**31 - 1
 
 _SLUG = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*")
 
@@ -115,10 +118,24 @@ def _find_slug_problems(text: str) -> Iterator[str]:
         )
 
 
+def _find_user_problems(user: str) -> Iterator[str]:
+    ids = user.split(":")
+    if user != "root" and (len(ids) > 2 or not all(map(_is_id, ids))):
+        yield (
+            f'container_user "{shorten(user)}" is neither root nor an id: type root, a user id such as 1000, or'
+            f" the ids of a user and a group such as 1000:1000; an id is a whole number from 0 to {MAX_ID}"
+        )
+
+
+def _is_id(text: str) -> bool:
+    return bool(re.fullmatch("0|[1-9][0-9]{0,9}", text)) and int(text) <= MAX_ID
+
+
 #: What else holds for the answer to a question.
 _RULES: dict[str, Callable[[str], Iterator[str]]] = {
     "model_name": _find_name_problems,
     "model_slug": _find_slug_problems,
+    "container_user": _find_user_problems,
 }
 
 

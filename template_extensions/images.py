@@ -105,6 +105,14 @@ def base_images() -> list[Row]:
     return _parse((ROOT / "templates" / "images.yaml").read_text(encoding="utf-8"))
 
 
+def full_image_name(image: str) -> str:
+    """Return the name of an image with its registry, which Docker adds to a name without one."""
+    first, slash, _ = image.partition("/")
+    if slash and (first == "localhost" or "." in first or ":" in first):
+        return image
+    return f"docker.io/{image}" if slash else f"docker.io/library/{image}"
+
+
 def framework_versions() -> list[Row]:
     """Return what the frameworks add to `requirements.in`; the file explains how it is read."""
     return _parse((REQUIREMENTS / "versions.yaml").read_text(encoding="utf-8"))

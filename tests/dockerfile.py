@@ -46,25 +46,28 @@ def parse(text: str) -> list[Instruction]:
 
 
 def read_labels(text: str) -> dict[str, str]:
-    """Return the labels of a Dockerfile.
+    """Return the labels of a Dockerfile, built without build arguments.
 
     Raises:
-        ValueError: a label holds a variable, or a quote is not closed.
+        ValueError: a label holds a variable that is no argument, or a quote is not closed.
     """
-    return {
-        key: value
-        for instruction in parse(text)
-        if instruction.keyword == "LABEL"
-        for key, value in _pairs(instruction.rest)
-    }
+    arguments: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    for instruction in parse(text):
+        if instruction.keyword == "ARG":
+            arguments.update(_pairs(instruction.rest, {}))
+        if instruction.keyword == "LABEL":
+            labels.update(_pairs(instruction.rest, arguments))
+    return labels
 
 
-def _pairs(rest: str) -> Iterator[tuple[str, str]]:
+def _pairs(rest: str, arguments: dict[str, str]) -> Iterator[tuple[str, str]]:
     for word in _words(rest):
         key, equals, value = word.partition("=")
         if not equals:
             raise ValueError(f"no value: {word}")
-        yield _unquote(key), _unquote(value)
+        is_argument = value[:2] == '"$' and value[2:-1] in arguments
+        yield _unquote(key), arguments[value[2:-1]] if is_argument else _unquote(value)
 
 
 def _words(rest: str) -> Iterator[str]:

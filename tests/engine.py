@@ -63,12 +63,12 @@ def remove_containers(*options: str) -> None:
 
 
 @contextmanager
-def built(repository: Repository, name: str) -> Iterator[str]:
-    """Build the image of a repository under a name, and remove it in the end."""
+def built(repository: Repository, name: str, *options: str) -> Iterator[str]:
+    """Build the image of a repository under a name, with options of `docker build`, and remove it in the end."""
     # a run of the tests that was killed may have left some
     remove_containers("--filter", f"ancestor={name}")
     # pip in a build reaches the package index as this machine does
-    docker("build", "--quiet", "--network", "host", "--tag", name, repository.path)
+    docker("build", "--quiet", "--network", "host", "--tag", name, *options, repository.path)
     try:
         yield name
     finally:

@@ -28,6 +28,7 @@ ANSWERS = {
     "runtime": "vendored",
     "ci": "none",
     "git": "no",
+    "container_user": "1000:1000",
 }
 
 
@@ -106,6 +107,26 @@ def test_the_name_of_an_image_is_accepted(image: str) -> None:
 def test_what_is_no_name_of_an_image_is_refused(image: str, ending: str) -> None:
     (problem,) = problems(base_image=image + ending)
     assert "is not the name of an image" in problem
+
+
+@pytest.mark.parametrize("user", ["root", "0", "1000", "0:0", "1000:0", "12345:23456", "2147483647:2147483647"])
+def test_a_user_of_the_container_is_accepted(user: str) -> None:
+    assert problems(container_user=user) == []
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        *("", " ", "abc", "Root", "root:root", "root:0", "1000:staff"),
+        *("-1", "+1", "1.0", "1e3", "0x3e8", "1_000", "007", "१०००", "²"),
+        *("1000:", ":1000", ":", "1000:1000:1000", "1000 1000", " 1000", "1000 ", "1000:1000\n", "1000:1000\nRUN b"),
+        *("2147483648", "1000:4294967296", "9223372036854775808", "9" * 5000),
+    ],
+)
+def test_what_is_no_user_of_a_container_is_refused(user: str) -> None:
+    (problem,) = problems(container_user=user)
+    assert problem.startswith(f'container_user "{user[:80]}')
+    assert "type root, a user id such as 1000, or the ids of a user and a group such as 1000:1000" in problem
 
 
 def test_an_image_of_the_table_must_have_the_python() -> None:

@@ -60,7 +60,7 @@ runs: {using: composite, steps: [{run: "true", shell: sh}]}
 
 LINT = ["pre-commit run --all-files --show-diff-on-failure"]
 CHECKS = [
-    f"docker build --tag {NAME}:latest .",
+    f"docker buildx build --load --tag {NAME}:latest ",
     f"docker run --rm --memory 512m --cpus 1 --ipc=none {NAME}:latest python -m unittest",
     f"-m flask_psc_model.cli.check_container {NAME}:latest",
 ]
@@ -122,7 +122,7 @@ def test_github_checks_the_default_branch_and_pull_requests(github: Runner, even
     calls = act(github, event, ref)
     assert calls[0].endswith(LINT[0])
     assert_in_order(calls, CHECKS)
-    assert not any("push" in call for call in calls)
+    assert not any("--push" in call for call in calls)
 
 
 def test_github_leaves_other_branches_to_their_pull_requests(github: Runner) -> None:
@@ -133,7 +133,7 @@ def test_github_leaves_other_branches_to_their_pull_requests(github: Runner) -> 
 def test_github_pushes_the_image_of_a_tag_that_is_the_version(github: Runner) -> None:
     github.repository.run("git", "tag", "v0.1.0")
     calls = act(github, "push", "refs/tags/v0.1.0")
-    assert_in_order(calls, [*CHECKS, "docker login ghcr.io", "docker push ghcr.io/ann/leaf:0.1.0"])
+    assert_in_order(calls, [*CHECKS, "docker login ghcr.io", "--push --tag ghcr.io/ann/leaf:0.1.0 "])
 
 
 def test_github_refuses_a_tag_that_is_another_version(github: Runner) -> None:
@@ -177,7 +177,7 @@ def run_pipeline(runner: Runner, command: list[Path], **variables: str) -> list[
 def test_gitlab_checks_a_branch(gitlab: Runner, gitlab_ci_local: list[Path]) -> None:
     calls = run_pipeline(gitlab, gitlab_ci_local)
     assert_in_order(calls, [*LINT, *CHECKS])
-    assert not any("push" in call for call in calls)
+    assert not any("--push" in call for call in calls)
 
 
 @pytest.mark.network
@@ -186,7 +186,7 @@ def test_gitlab_pushes_the_image_of_a_tag_that_is_the_version(gitlab: Runner, gi
     registry = {"CI_REGISTRY": "example.com", "CI_REGISTRY_USER": "ci", "CI_REGISTRY_IMAGE": "example.com/ann/leaf"}
     calls = run_pipeline(gitlab, gitlab_ci_local, CI_COMMIT_TAG="v0.1.0", CI_REGISTRY_PASSWORD="x", **registry)
     login = "docker login example.com --username ci --password-stdin"
-    assert_in_order(calls, [*LINT, *CHECKS, login, "docker push example.com/ann/leaf:0.1.0"])
+    assert_in_order(calls, [*LINT, *CHECKS, login, "--push --tag example.com/ann/leaf:0.1.0 "])
 
 
 @pytest.mark.network
@@ -194,7 +194,7 @@ def test_gitlab_pushes_the_image_of_a_tag_that_is_the_version(gitlab: Runner, gi
 def test_gitlab_refuses_a_tag_that_is_another_version(gitlab: Runner, gitlab_ci_local: list[Path]) -> None:
     with pytest.raises(CommandFailed, match=ERROR.format("v9.9.9")):
         run_pipeline(gitlab, gitlab_ci_local, CI_COMMIT_TAG="v9.9.9")
-    assert "docker build" not in gitlab.calls.read_text(encoding="utf-8")
+    assert "docker buildx" not in gitlab.calls.read_text(encoding="utf-8")
 
 
 def assert_in_order(calls: list[str], expected: list[str]) -> None:

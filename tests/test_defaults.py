@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from repository import QUESTIONS, ROOT, RUNTIME_SUFFIXES, TEMPLATE, Repository
+from repository import AUTHOR, QUESTIONS, ROOT, RUNTIME_SUFFIXES, TEMPLATE, Repository
 from tidiness import find_faults
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def test_the_metadata_has_every_key_of_the_specification(defaults: Repository) -
 def test_the_answers_reach_the_files_that_show_them(defaults: Repository) -> None:
     metadata = defaults.metadata()
     assert metadata["name"] == QUESTIONS["model_name"]
-    assert metadata["author"] == QUESTIONS["author"]
+    assert metadata["author"] == AUTHOR
     assert metadata["description"]["summary"] == QUESTIONS["description"]
     assert defaults.path.name == "color-name-predictor"
     assert defaults.model_class().name == "ColorNamePredictorModel"

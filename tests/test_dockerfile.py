@@ -1,4 +1,4 @@
-"""What the Dockerfile does at build time, without Docker: its commands, run in a shell."""
+"""What the Dockerfile does at build time, and what the pipelines pass to it, without Docker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
+from dockerfile import read_labels
 from repository import QUESTIONS, Repository
+
+from template_extensions.images import full_image_name, runtime_version
 
 if TYPE_CHECKING:
     from conftest import Bake
@@ -50,6 +54,116 @@ def test_an_image_with_another_python_stops_the_build(bake: Bake, tmp_path: Path
 def test_an_official_python_image_needs_no_check(defaults: Repository) -> None:
     assert commands(defaults)
     assert [command for command in commands(defaults) if "python -c" in command] == []
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {},
+        {"python_version": "3.6"},
+        {"framework": "pytorch", "python_version": "3.8", "accelerator": "cuda", "image_registry": "modzy"},
+    ],
+    ids=["defaults", "3.6", "framework"],
+)
+def test_every_pip_that_downloads_reads_the_build_secret(bake: Bake, answers: dict[str, str]) -> None:
+    installing = [command for command in commands(bake(**answers)) if "pip install" in command]
+    assert len(installing) == 1 + (answers.get("python_version") == "3.6")
+    for command in installing:
+        assert "--mount=type=secret,id=pip,target=/etc/pip.conf" in command.split()
+
+
+def test_the_labels_of_a_build_without_arguments_are_what_the_template_knows(bake: Bake) -> None:
+    labels = read_labels(bake(base_image="pytorch/pytorch:1").read("Dockerfile"))
+    prefix = "org.opencontainers.image."
+    assert labels[f"{prefix}base.name"] == "docker.io/pytorch/pytorch:1"
+    assert labels["flask-psc-model.version"] == runtime_version()
+    assert {labels[prefix + key] for key in ("created", "revision", "source")} == {""}
+
+
+@pytest.mark.parametrize(
+    ("image", "full"),
+    [
+        ("python:3.12", "docker.io/library/python:3.12"),
+        ("pytorch/pytorch:1", "docker.io/pytorch/pytorch:1"),
+        ("localhost/image", "localhost/image"),
+        ("localhost:5000/image", "localhost:5000/image"),
+        (OWN_IMAGE, OWN_IMAGE),
+    ],
+)
+def test_the_name_of_an_image_gets_the_registry_that_docker_adds(image: str, full: str) -> None:
+    assert full_image_name(image) == full
+
+
+@pytest.mark.parametrize(("user", "is_root"), [("root", True), ("0", True), ("0:5", True), ("1000", False)])
+def test_the_image_has_the_user_that_was_answered(bake: Bake, user: str, is_root: bool) -> None:
+    repository = bake(container_user=user)
+    assert re.findall("^USER (.*)$", repository.read("Dockerfile"), re.MULTILINE) == [user]
+    assert ("image runs as root" in repository.read("README.md")) == is_root
+    assert ("image runs as root" in repository.read("docs/server/operations.md")) == is_root
+    assert ("--user" in repository.read("README.md").split("docker run")[1].split("\n\n")[0]) != is_root
+
+
+#: A fake engine, which records the arguments of each build, one a line, and the build arguments.
+DOCKER = """#!/bin/sh
+if [ "$1 $2" = "buildx build" ]; then
+    printf '%s\\n' "$@" "CREATED=$CREATED" "REVISION=$REVISION" "SOURCE=$SOURCE" --- >> "$BUILDS"
+fi
+"""
+
+#: By the choice: the file, what the runner sets for a tag, and the name of the pushed image.
+PIPELINES = {
+    "github": (
+        ".github/workflows/ci.yml",
+        {"GITHUB_REPOSITORY": "Team/Leaves", "GITHUB_REF_NAME": "v1.2.3", "GITHUB_ACTOR": "ann", "TOKEN": "t"},
+        "ghcr.io/team/leaves:1.2.3",
+    ),
+    "gitlab": (
+        ".gitlab-ci.yml",
+        {"CI_COMMIT_TAG": "v1.2.3", "CI_REGISTRY_IMAGE": "registry.example.com/team/leaves", "CI_REGISTRY": "r"},
+        "registry.example.com/team/leaves:1.2.3",
+    ),
+}
+
+
+@pytest.mark.parametrize("ci", PIPELINES)
+def test_a_pipeline_fills_the_labels_and_pushes_what_it_tested_with_attestations(
+    bake: Bake, tmp_path: Path, ci: str
+) -> None:
+    name, variables, image = PIPELINES[ci]
+    pipeline = yaml.safe_load(bake(ci=ci).read(name))
+    (tmp_path / "docker").write_text(DOCKER, encoding="utf-8")
+    (tmp_path / "docker").chmod(0o755)
+    environment = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "BUILDS": str(tmp_path / "builds")}
+    environment |= {**variables, "REVISION": "0123abcd", "SOURCE": "https://example.com/team/leaves"}
+    environment |= {"GITHUB_ENV": str(tmp_path / "variables"), "CI_REGISTRY_USER": "ann", "CI_REGISTRY_PASSWORD": "t"}
+    if ci == "github":
+        job = pipeline["jobs"]["image"]
+        assert job["env"] == {
+            "REVISION": "${{ github.sha }}",
+            "SOURCE": "${{ github.server_url }}/${{ github.repository }}",
+        }
+        scripts = [step["run"] for step in job["steps"] if "buildx" in step.get("run", "")]
+    else:
+        job = pipeline["build"]
+        assert {key: job["variables"][key] for key in ("REVISION", "SOURCE")} == {
+            "REVISION": "$CI_COMMIT_SHA",
+            "SOURCE": "$CI_PROJECT_URL",
+        }
+        scripts = ["\n".join(line for line in job["script"] if "buildx" in line or "CREATED" in line)]
+    for script in scripts:
+        subprocess.run(["bash", "-e", "-o", "pipefail", "-c", script], env=environment, check=True)
+        # GitHub hands what is in this file to the next step
+        if (tmp_path / "variables").exists():
+            environment |= dict([(tmp_path / "variables").read_text(encoding="utf-8").strip().split("=", 1)])
+    tested, pushed = (text.split("\n") for text in (tmp_path / "builds").read_text("utf-8").split("\n---\n")[:2])
+    assert {"--load", "--tag", "color-name-predictor:latest"} <= set(tested)
+    assert {"--sbom=true", "--provenance=true", "--push", "--tag", image} <= set(pushed)
+    for build in (tested, pushed):
+        given = [build[number + 1] for number, word in enumerate(build) if word == "--build-arg"]
+        assert given == ["CREATED", "REVISION", "SOURCE"]
+        assert {"REVISION=0123abcd", "SOURCE=https://example.com/team/leaves"} <= set(build)
+    (created,) = {line for line in tested + pushed if line.startswith("CREATED=")}
+    assert re.fullmatch(r"CREATED=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", created)
 
 
 @pytest.mark.parametrize("python_version", [QUESTIONS["python_version"][0], "3.6"])

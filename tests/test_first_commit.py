@@ -82,10 +82,10 @@ def test_it_checks_builds_and_pushes_at_a_tag(bake: Bake, answers: dict[str, str
     lint, *_, image = map(str, commands(repository, ci))
     assert "pre-commit run --all-files" in lint
     expected = [
-        f"docker build --tag {NAME}:latest .",
+        f"docker buildx build --load --tag {NAME}:latest ",
         "python -m unittest",
         f"flask_psc_model.cli.check_container {NAME}:latest",
-        "docker push",
+        "docker buildx build --sbom=true --provenance=true --push ",
     ]
     positions = [image.find(step) for step in expected]
     assert -1 not in positions
@@ -95,7 +95,7 @@ def test_it_checks_builds_and_pushes_at_a_tag(bake: Bake, answers: dict[str, str
     # the machines of continuous integration have no GPU, and frameworks round each in their own way
     assert ("--gpus 0" in image) == ("accelerator" in answers)
     assert ("--tolerance" in image) == ("framework" in answers)
-    assert image.index('version="$(python') < image.index("docker build")
+    assert image.index('version="$(python') < image.index("docker buildx")
     if ci == "github":
         found = jobs(repository, WORKFLOW)
         assert found["release"]["if"] == "github.ref_type == 'tag'"
@@ -111,9 +111,9 @@ def test_it_checks_builds_and_pushes_at_a_tag(bake: Bake, answers: dict[str, str
 def test_the_workflow_has_the_least_permissions_and_pins_every_action(bake: Bake, answers: dict[str, str]) -> None:
     repository = bake(ci="github", **answers)
     workflow = yaml.safe_load(repository.read(WORKFLOW))
-    assert workflow["permissions"] == {}
-    permissions = {name: job["permissions"] for name, job in workflow["jobs"].items()}
     read = {"contents": "read"}
+    assert workflow["permissions"] == read
+    permissions = {name: job.get("permissions", read) for name, job in workflow["jobs"].items()}
     assert permissions == {"lint": read, "image": read, "release": {**read, "packages": "write"}}
     for content in (repository.read(WORKFLOW), Repository(ROOT).read(WORKFLOW)):
         uses = re.findall(r"uses: (.*)", content)

@@ -47,16 +47,17 @@ def tree(request: pytest.FixtureRequest) -> Tree:
 
 def print_manifests(tree: Tree, *options: str) -> list[Manifest]:
     """Run the command with the repository's `model.yaml`."""
-    return list(yaml.safe_load_all(run_command(tree["model.yaml"], *options)))
+    return list(yaml.safe_load_all(run_command(tree["model.yaml"], tree["Dockerfile"], *options)))
 
 
 @functools.cache
-def run_command(metadata: bytes, *options: str) -> str:
-    """Run the command in a folder with a `model.yaml`, which many repositories have alike; return what it prints."""
+def run_command(metadata: bytes, dockerfile: bytes, *options: str) -> str:
+    """Run the command in a folder with two files, which many repositories have alike; return what it prints."""
     command = [sys.executable, "-m", "flask_psc_model", "kubernetes", "--image", "registry.example.com/leaves:1"]
     variables = {"PYTHONPATH": str(TEMPLATE), "PYTHONDONTWRITEBYTECODE": "1"}
     with TemporaryDirectory() as folder:
         (Path(folder) / "model.yaml").write_bytes(metadata)
+        (Path(folder) / "Dockerfile").write_bytes(dockerfile)
         return subprocess.run(
             [*command, *options],
             cwd=folder,
@@ -142,6 +143,29 @@ def test_the_pods_are_those_of_the_image(tree: Tree, printed: list[Manifest]) ->
     assert b"HOME=/tmp " in tree["Dockerfile"]
     (mounted,) = set(re.findall(rb'-v "\$PWD/data:([^"]+)"', tree["README.md"]))
     assert [each["mountPath"] for each in container["volumeMounts"]] == [mounted.decode(), "/tmp"]
+
+
+@pytest.mark.parametrize(
+    ("user", "ids", "shown"),
+    [
+        ("root", (0, 0), ["Root must be able to", "as root", "`baseline`"]),
+        (
+            "1000:1000",
+            (1000, 1000),
+            ["User 1000 or group 1000 must", "as user 1000, without capabilities", "`restricted`"],
+        ),
+        ("12345", (12345, None), ["User 12345 must be able to", "as user 12345, without", "`restricted`"]),
+    ],
+)
+def test_the_pods_run_as_the_user_that_was_answered(user: str, ids: tuple[int, int | None], shown: list[str]) -> None:
+    tree = render_typed(container_user=user)
+    for options in OPTIONS.values():
+        for manifest in print_manifests(tree, *options):
+            validate(manifest)
+    context = find_pod(print_manifests(tree)[0]["spec"])["securityContext"]
+    assert (context["runAsUser"], context.get("runAsGroup")) == ids
+    page = tree["docs/server/kubernetes.md"].decode()
+    assert [text for text in shown if text not in page] == []
 
 
 def find_pod(spec: Manifest) -> Manifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def assert_refused(result: subprocess.CompletedProcess[str], output: Path, *mess
             "use one of these:",
         ),
         (["image_registry=modzy"], "there is no modzy base image"),
+        (["container_user=1000:"], 'container_user "1000:" is neither root nor an id: type root, a user id such as'),
     ],
 )
 def test_an_answer_is_refused_with_what_to_type_instead(answers: list[str], message: str, tmp_path: Path) -> None:
@@ -132,6 +134,18 @@ def test_the_recommended_image_follows_the_answers_typed_before(tmp_path: Path) 
     assert result.returncode == 0, result.stderr
     dockerfile = (output / "my-model" / "Dockerfile").read_text(encoding="utf-8")
     assert dockerfile.splitlines()[0].endswith("/custom-images/modzy-py3.8:latest")
+
+
+@pytest.mark.parametrize(("registry", "user"), [("public", "1000:1000"), ("modzy", "root")])
+def test_the_user_of_the_container_follows_the_registry(tmp_path: Path, registry: str, user: str) -> None:
+    output = tmp_path / "output"
+    typed = ["My Model", "", "", "", "1", "5", "1", str(QUESTIONS["image_registry"].index(registry) + 1)]
+    assert QUESTIONS["python_version"][4] == "3.8"
+    result = cookiecutter(output, keys="\n".join(typed) + "\n" + ENTER)
+    assert result.returncode == 0, result.stderr
+    assert f"({user})" in result.stdout
+    dockerfile = (output / "my-model" / "Dockerfile").read_text(encoding="utf-8")
+    assert re.findall("^USER (.*)$", dockerfile, re.MULTILINE) == [user]
 
 
 def labels() -> list[str]:

@@ -15,11 +15,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from engine import docker
+from engine import built, docker
 from repository import ROOT, TEMPLATE, Repository
+
+if TYPE_CHECKING:
+    from conftest import Bake
 
 TINY = ROOT / "tests" / "runtime" / "tiny"
 
@@ -162,6 +165,15 @@ def test_an_image_against_best_practice_gets_a_recommendation_from_the_check_tha
 
 def test_a_generated_repository_passes_without_a_recommendation(image: str, defaults: Repository) -> None:
     code, results = check_container(image, model=defaults.path)
+    assert code == 0
+    assert checks_of(results, "passed") == {*TOGETHER, *ALONE}
+    assert checks_of(results, "failed", "recommendation", "skipped") == set()
+
+
+def test_root_that_was_answered_passes_without_a_recommendation(bake: Bake) -> None:
+    repository = bake(container_user="root")
+    with built(repository, "psc-test-root") as image:
+        code, results = check_container(image, model=repository.path)
     assert code == 0
     assert checks_of(results, "passed") == {*TOGETHER, *ALONE}
     assert checks_of(results, "failed", "recommendation", "skipped") == set()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import make_bake
-from engine import ask, built, docker, find_problem, run_job, serving
+from engine import BASE_IMAGE, Server, ask, built, docker, find_problem, run_job, serving
 from repository import Repository
+
+from template_extensions.images import runtime_version
 
 if TYPE_CHECKING:
     from conftest import Bake
@@ -34,6 +39,16 @@ HARDENED = {
         "--security-opt=no-new-privileges",
         "--user=12345:23456",
     ],
+}
+
+#: What Kubernetes' manifests leave to root.
+AS_ROOT = ["--cap-drop=ALL", "--cap-add=DAC_OVERRIDE", "--cap-add=FOWNER", "--read-only", "--tmpfs=/tmp"]
+
+#: The build arguments that continuous integration passes, and the labels that they become.
+ARGUMENTS = {
+    "CREATED": ("created", "2026-03-01T12:00:00Z"),
+    "REVISION": ("revision", "0123456789abcdef"),
+    "SOURCE": ("source", "https://example.com/team/a $model"),
 }
 
 #: Answers with what means something in a Dockerfile.
@@ -61,8 +76,30 @@ def odd_image(cookies_session: Any, tmp_path_factory: pytest.TempPathFactory) ->
     shutil.copytree(repository.path, copy)
     for path in [copy, *copy.rglob("*")]:
         path.chmod(path.stat().st_mode & 0o700)
-    with built(Repository(copy), "psc-test-odd") as name:
+    options = [f"--build-arg={name}={value}" for name, (_, value) in ARGUMENTS.items()]
+    with built(Repository(copy), "psc-test-odd", *options) as name:
         yield name
+
+
+@pytest.fixture(scope="module")
+def root_image(cookies_session: Any) -> Iterator[str]:
+    """Return the image of a repository whose container is root."""
+    with built(make_bake(cookies_session)(container_user="root"), "psc-test-root") as name:
+        yield name
+
+
+@pytest.fixture
+def foreign_folder(folder: Path, root_image: str) -> Iterator[Path]:
+    """Return a folder of another user, which nobody else may write, with the input and the results of a job."""
+
+    def run_as_root(command: str) -> None:
+        docker("run", "--rm", "--volume", f"{folder}:/data", root_image, "sh", "-c", command)
+
+    for name in ("input.txt", "results.json"):
+        (folder / name).write_text("ffaa00", encoding="utf-8")
+    run_as_root("chown -R 12345:12345 /data && chmod 1755 /data")
+    yield folder
+    run_as_root(f"chown -R {os.getuid()}:{os.getgid()} /data && chmod 777 /data")
 
 
 @pytest.mark.parametrize("options", HARDENED.values(), ids=HARDENED)
@@ -91,6 +128,72 @@ def test_a_folder_that_the_user_may_not_write_is_a_400_that_proposes_one_who_may
     assert "/data" in str(answer["message"])
     assert "user 1000 and group 1000" in str(answer["message"])
     assert "--user" in str(answer["message"])
+
+
+@pytest.mark.parametrize("options", [[], HARDENED["no capabilities"], AS_ROOT], ids=["all", "no", "two"])
+def test_root_runs_jobs_and_the_unit_tests_with_all_capabilities_or_none(
+    root_image: str, folder: Path, options: list[str]
+) -> None:
+    assert docker("run", "--rm", *options, root_image, "id", "-u") == "0"
+    with serving(root_image, "--volume", f"{folder}:/data", *options) as server:
+        assert run_job(server, folder)["statusCode"] == 200
+        output = docker("exec", server.name, "sh", "-c", "python -m unittest 2>&1")
+        assert output.endswith("\nOK")
+        assert ask(server, "/shutdown", post={})["statusCode"] == 202
+        assert docker("wait", server.name) == "0"
+
+
+@pytest.mark.parametrize("options", [[], AS_ROOT], ids=["all capabilities", "those of Kubernetes' manifests"])
+def test_root_replaces_a_result_in_a_folder_of_another_user(
+    root_image: str, foreign_folder: Path, options: list[str]
+) -> None:
+    with serving(root_image, "--volume", f"{foreign_folder}:/data", *options) as server:
+        answer = ask(server, "/run", post={"type": "file", "input": "/data", "output": "/data"})
+        assert answer["statusCode"] == 200, answer
+        assert "in place" not in read_log(server), "the folder's sticky bit was in the way"
+    assert "orange" in (foreign_folder / "results.json").read_text(encoding="utf-8")
+    assert sorted(path.name for path in foreign_folder.iterdir()) == ["input.txt", "results.json"]
+
+
+def test_root_without_capabilities_gets_the_400_that_names_it_and_the_folder(
+    root_image: str, foreign_folder: Path
+) -> None:
+    with serving(root_image, "--volume", f"{foreign_folder}:/data", "--cap-drop=ALL") as server:
+        answer = ask(server, "/run", post={"type": "file", "input": "/data", "output": "/data"})
+    assert answer["statusCode"] == 400
+    assert "/data" in str(answer["message"])
+    assert "user 0 and group 0" in str(answer["message"])
+
+
+def test_the_settings_of_pip_are_used_in_the_build_and_stay_out_of_the_image(bake: Bake, tmp_path: Path) -> None:
+    repository = bake()
+    # a small set of packages, which no other build has cached: its layer depends on the text of the file
+    (click,) = re.findall("^click==.*$", repository.read("requirements.txt"), re.MULTILINE)
+    requirements = f"{click} # {tmp_path}\n"
+    (repository.path / "requirements.txt").write_text(requirements, encoding="utf-8")
+    secret = tmp_path / "pip.conf"
+    # pip turns this option on by `no`
+    secret.write_text("# hush-hush\n[install]\nno-compile = no\n", encoding="utf-8")
+    with built(repository, "psc-test-secret", f"--secret=id=pip,src={secret}") as image:
+        history = docker("history", "--no-trunc", image)
+        config = docker("inspect", image)
+        find = "import click, os; print(*os.listdir(os.path.dirname(click.__file__)))"
+        files = docker("run", "--rm", image, "python", "-c", find).split()
+        search = "grep -rls hush-hush /etc /opt /run /tmp /root; ls /etc/pip.conf /run/secrets 2>&1"
+        left = docker("run", "--rm", "--user=0", image, "sh", "-c", f"({search}) || true")
+    assert "pip install -r requirements.txt" in history
+    assert "hush-hush" not in history + config
+    assert "core.py" in files
+    assert "__pycache__" not in files, "pip did not read its settings"
+    assert left.count("No such file or directory") == len(left.splitlines()) == 2
+
+
+def read_log(server: Server) -> str:
+    """Return what a server has written to both of its streams."""
+    command = ["docker", "logs", server.name]
+    return subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+    ).stdout
 
 
 def test_gunicorn_is_the_first_process(image: str) -> None:
@@ -136,6 +239,10 @@ def test_the_labels_say_what_was_answered(odd_image: str) -> None:
     assert labels[f"{prefix}title"] == 'The "odd" $model'
     assert labels[f"{prefix}description"] == ODD_TEXT
     assert labels[f"{prefix}authors"] == "Ann \\ Ü #1"
+    assert labels[f"{prefix}base.name"] == f"docker.io/library/{BASE_IMAGE}"
+    for key, value in ARGUMENTS.values():
+        assert labels[prefix + key] == value
+    assert labels["flask-psc-model.version"] == runtime_version()
 
 
 @pytest.mark.parametrize("python", OLD_PYTHONS)
@@ -143,8 +250,12 @@ def test_an_old_python_runs_jobs_and_the_unit_tests(bake: Bake, folder: Path, py
     if problem := find_problem(OLD_PYTHONS[python]):
         pytest.skip(problem)
     with built(bake(python_version=python), f"psc-test-{python}") as image:
+        # the image that it is built on sets no locale
+        assert docker("run", "--rm", image, "python", "-c", r"print('gr\xf6\xdfe')") == "größe"
         assert docker("run", "--rm", image, "python", "-m", "pip", "check") == "No broken requirements found."
         output = docker("run", "--rm", image, "sh", "-c", "python -m unittest 2>&1")
         assert output.endswith("\nOK")
         with serving(image, "--volume", f"{folder}:/data") as server:
             assert run_job(server, folder)["statusCode"] == 200
+            check = docker("exec", server.name, "python", "-m", "flask_psc_model.cli.check_status")
+            assert check == "200: the model is ready"

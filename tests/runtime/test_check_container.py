@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
@@ -21,7 +22,10 @@ from flask_psc_model.tools.conformance import container_checks
 from flask_psc_model.tools.conformance.checks import CHECKS, choose_checks
 from flask_psc_model.tools.conformance.report import Report
 from flask_psc_model.tools.conformance.runner import CheckRunner
-from flask_psc_model.tools.conformance.server_under_test import ModelCases
+from flask_psc_model.tools.conformance.server_under_test import (
+    ModelCases,
+    ServerUnderTest,
+)
 
 from .commands import run_python
 from .fake_engines import FakeEngine
@@ -122,6 +126,28 @@ def test_a_fault_against_best_practice_is_a_recommendation(check, monkeypatch):
         report = check_server(url, check)
     assert not report.has_failed()
     assert checks_of(report, "recommendation") == {check}
+
+
+@pytest.mark.parametrize(
+    ("user", "dockerfile_user", "passed"),
+    [
+        ("1000", "", True),
+        ("1000", "root", True),
+        ("", "", False),
+        ("root", "1000:1000", False),
+        ("0:1000", "", False),
+        ("root", "root", True),
+        ("root", "0:0", True),
+    ],
+)
+def test_root_is_against_best_practice_unless_the_dockerfile_names_it(
+    user, dockerfile_user, passed
+):
+    container = SimpleNamespace(image_config={"User": user})
+    server = ServerUnderTest(None, None, None, None, 0.0, container, dockerfile_user)
+    [finding] = container_checks.check_user.find(server)
+    assert finding.passed is passed
+    assert finding.got == (user or "root")
 
 
 def test_a_status_that_is_not_good_skips_the_rest():

@@ -325,6 +325,47 @@ def test_the_pods_may_do_no_more_than_they_need(make_manifests, args):
     assert [each["name"] for each in pod["volumes"]] == list(mounts)
 
 
+@pytest.mark.parametrize(
+    ("user", "ids"),
+    [
+        ("1000:1000", (1000, 1000, 1000)),
+        ("12345:23456", (12345, 23456, 23456)),
+        # the group is the one that the image gives the user
+        ("1000", (1000, None, 1000)),
+        ("1000:root", (1000, 0, 0)),
+    ],
+)
+def test_the_pods_run_as_the_user_of_the_dockerfile(
+    repository, make_manifests, user, ids
+):
+    stages = "FROM a AS b\nUSER root\nFROM b\nuser 5\n# USER 6\nRUN id\nUSER  {}\n"
+    write(str(repository), "Dockerfile", stages.format(user))
+    for args in ((), ("--job", "--claim", "jobs")):
+        manifest = make_manifests(*args)[0]
+        context = find_pod(manifest)["securityContext"]
+        keys = ("runAsUser", "runAsGroup", "fsGroup")
+        assert tuple(map(context.get, keys)) == ids
+        assert context["runAsNonRoot"] is True
+        capabilities = find_container(manifest)["securityContext"]["capabilities"]
+        assert capabilities == {"drop": ["ALL"]}
+
+
+@pytest.mark.parametrize("user", ["root", "0", "0:0", "root:root"])
+def test_root_may_write_to_the_claim_whoever_owns_it(repository, make_manifests, user):
+    write(str(repository), "Dockerfile", "FROM a\nUSER " + user)
+    manifest = make_manifests()[0]
+    assert find_pod(manifest)["securityContext"] == {
+        "runAsNonRoot": False,
+        "runAsUser": 0,
+        "runAsGroup": 0,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert find_container(manifest)["securityContext"]["capabilities"] == {
+        "drop": ["ALL"],
+        "add": ["DAC_OVERRIDE", "FOWNER"],
+    }
+
+
 def test_the_claim_is_the_data_volume(make_manifests):
     volumes = find_pod(make_manifests("--claim", "jobs.of-2026")[0])["volumes"]
     claim = {"claimName": "jobs.of-2026"}
@@ -553,6 +594,30 @@ def test_what_is_wrong_in_model_yaml_is_reported_in_one_line(
     [line] = errors.splitlines()
     assert line.startswith("error: ")
     assert "model.yaml" in line
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "message"),
+    [
+        ("FROM a\n", "has no USER, which the manifests need: add one, such as USER"),
+        ("FROM a\nUSER 5\nFROM b\n", "has no USER"),
+        ("FROM a\nUSER model\n", "USER model is not an id: write ids, such as USER"),
+        ("FROM a\nUSER $ID:1\n", "USER $ID:1 is not an id"),
+        ("FROM a\nUSER 2147483648\n", "USER 2147483648 is not an id"),
+        ("FROM a\nUSER 1:2:3\n", "USER 1:2:3 is not an id"),
+    ],
+)
+def test_a_user_that_no_manifest_can_name_is_reported_in_one_line(
+    repository, capsys, dockerfile, message
+):
+    write(str(repository), "Dockerfile", dockerfile)
+    with pytest.raises(SystemExit) as caught:
+        main(["--image", IMAGE], standalone_mode=False)
+    assert caught.value.code == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert "Dockerfile" in line
     assert message in line
 
 

@@ -26,7 +26,7 @@ LAYERS = [
 ]
 
 #: The modules that every package may import; they import each other at most.
-ROOT = ["client", "errors", "logs", "version"]
+ROOT = ["client", "errors", "logs", "procfs", "version"]
 
 #: They bring packages together: the public names, and the program of a package.
 EXEMPT = ("__init__", "__main__")

@@ -7,8 +7,9 @@ import tempfile
 import tracemalloc
 
 import pytest
-from flask_psc_model.jobs.outputs import Destination, find_host, find_start
+from flask_psc_model.jobs.outputs import Destination
 from flask_psc_model.model.spec import FileSpec, ModelSpec
+from flask_psc_model.procfs import find_host, find_start
 
 from .apps import check, make_client
 from .writers import (

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from flask_psc_model.jobs.outputs import find_host
+from flask_psc_model.procfs import find_host
 
 from . import models
 from .commands import run_python

@@ -39,7 +39,6 @@ for name in ("put", "flush", "receive"):
     make_breakable(channel.Channel, name)
 for name in ("_wait", "dispatch", "_withdraw"):
     make_breakable(pool.WorkerPool, name)
-make_breakable(pool, "log_start")
 for name in ("hand", "_answer", "_settle", "_find_ending", "_end", "_settle_all"):
     make_breakable(supervisor.Supervisor, name)
 make_breakable(supervisor, "reap_orphans")
@@ -180,7 +179,6 @@ BROKEN = [
     "receive",
     "_wait",
     "dispatch",
-    "log_start",
     "hand",
     "_answer",
     "_settle",

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from flask_psc_model.jobs.job import Job
 from flask_psc_model.model.spec import ModelSpec
-from flask_psc_model.workers import pool as pool_module
 from flask_psc_model.workers import stats, supervisor
 from flask_psc_model.workers.channel import Channel, ModelChannel
 from flask_psc_model.workers.pool import WorkerPool
@@ -396,13 +395,12 @@ def test_the_jobs_that_wait_are_sent_away_at_once(start, tmp_path, clients):
 # --- errors of our own -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["log_start", "_wait", "dispatch"])
+@pytest.mark.parametrize("name", ["_wait", "dispatch"])
 def test_an_error_in_a_request_leaves_no_job_behind(start, tmp_path, monkeypatch, name):
     pool = start(serve)
     assert run(pool, tmp_path)[0] == "done"
-    owner = pool_module if name == "log_start" else WorkerPool
     me = threading.current_thread()
-    real = getattr(owner, name)
+    real = getattr(WorkerPool, name)
 
     def fail(*args):
         if threading.current_thread() is me:
@@ -410,7 +408,7 @@ def test_an_error_in_a_request_leaves_no_job_behind(start, tmp_path, monkeypatch
         return real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(owner, name, fail)
+        patch.setattr(WorkerPool, name, fail)
         with pytest.raises(MemoryError):
             run(pool, tmp_path)
     assert pool.count_waiting() == 0

@@ -11,9 +11,10 @@ import threading
 import time
 
 import pytest
+from flask_psc_model import procfs
 from flask_psc_model.jobs import outputs, transaction
 from flask_psc_model.jobs.folder import Folder
-from flask_psc_model.jobs.outputs import find_host, find_start, is_alive
+from flask_psc_model.procfs import find_host, find_start, is_alive
 
 from .mounts import Mounts
 from .writers import FAILURES, NAMES, beside, fail, run_job, write, write_outputs
@@ -692,7 +693,7 @@ def test_what_a_dead_process_left_goes_also_where_another_has_its_id(job):
 
 def test_a_process_lives_also_where_its_start_cannot_be_read(monkeypatch):
     pid, start = os.getpid(), find_start(os.getpid())
-    monkeypatch.setattr(outputs, "find_start", lambda pid: 0)
+    monkeypatch.setattr(procfs, "find_start", lambda pid: 0)
     assert is_alive(pid, start)
     assert not is_alive(_find_dead(), start)
 

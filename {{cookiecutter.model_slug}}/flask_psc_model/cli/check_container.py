@@ -104,6 +104,7 @@ def main(
     from ..tools.conformance.server_under_test import ModelCases
     from ..tools.containers.container import ServerUnreachable
     from ..tools.containers.engine import Engine, EngineError
+    from ..tools.containers.image_user import read_user
 
     exit_on_signals()
     try:
@@ -112,10 +113,12 @@ def main(
         checks = choose_checks(_split(names))
         spec = ModelSpec.load(metadata_path)
         limits = spec.limits if gpus is None else spec.limits._replace(gpus=gpus)
-        folder = os.path.join(os.path.dirname(spec.path), "tests", "data")
+        home = os.path.dirname(spec.path)
+        folder = os.path.join(home, "tests", "data")
         data = ModelCases.read(data_folder or folder, spec)
+        user = read_user(home) or ""
         report = Report(image or url or "", as_json)
-        runner = CheckRunner(checks, data, limits, report, tolerance)
+        runner = CheckRunner(checks, data, limits, report, tolerance, user)
         if url:
             runner.check_server(url)
         else:

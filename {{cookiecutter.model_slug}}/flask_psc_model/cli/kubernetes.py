@@ -117,9 +117,9 @@ def main(
 ) -> None:
     """Generate Kubernetes manifests.
 
-    Resources and time limits come from model.yaml. A Deployment, a Service, a
-    HorizontalPodAutoscaler and a PodDisruptionBudget serve the model; with --job, an
-    Indexed Job runs it on many folders. Run it in the repository.
+    Resources and time limits come from model.yaml, the user from the Dockerfile. A
+    Deployment, a Service, a HorizontalPodAutoscaler and a PodDisruptionBudget serve the
+    model; with --job, an Indexed Job runs it on many folders. Run it in the repository.
 
     \b
     Examples:

@@ -7,18 +7,17 @@ that answers the client names it, commits it (`transaction`) or removes it (`Des
 
 import contextlib
 import errno
-import hashlib
 import logging
 import os
 import secrets
 import shutil
-import socket
 import stat
 import tempfile
 from functools import lru_cache
 from typing import Iterator, NamedTuple, Sequence, Tuple
 
 from ..errors import InvalidJob, ModelFailed
+from ..procfs import find_host, find_start
 
 #: Names that begin so are the server's own in every output folder.
 RESERVED_PREFIX = ".psc-"
@@ -131,45 +130,6 @@ class Destination:
 @lru_cache(maxsize=None)
 def _owner_prefix(pid: int) -> str:
     return f"{RESERVED_PREFIX}{find_host()}-{pid}-{find_start(pid)}-"
-
-
-def find_start(pid: int) -> int:
-    """Return when a process started, in clock ticks; 0 where there is none.
-
-    One that has ended, and for which nobody has waited yet, is none: it has -1.
-
-    See `starttime` in proc(5): with the process id it names a process for good.
-    """
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-            return -1 if fields[0] in (b"Z", b"X") else int(fields[19])
-    except OSError:
-        return 0
-
-
-def is_alive(pid: int, start: int) -> bool:
-    """Return whether a process that started then still runs."""
-    # without a free descriptor its start cannot be read
-    return find_start(pid) in (start, 0) and os.path.exists(f"/proc/{pid}")
-
-
-@lru_cache(maxsize=None)
-def find_host() -> str:
-    """Return what names this machine, or this container, among those that share files.
-
-    A process id means nothing beyond its namespace, which is part of the name.
-    """
-    parts = [socket.gethostname()]
-    with contextlib.suppress(OSError):
-        parts.append(os.readlink("/proc/self/ns/pid"))
-    # a container may have no id of the machine; the other one changes when it boots
-    for path in ("/etc/machine-id", "/proc/sys/kernel/random/boot_id"):
-        with contextlib.suppress(OSError), open(path) as file:
-            parts.append(file.read())
-        if len(parts) > 2 and parts[-1].strip():
-            break
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def _settle(root: str, folder: str = "", above: Tuple[str, ...] = ()) -> Iterator[str]:

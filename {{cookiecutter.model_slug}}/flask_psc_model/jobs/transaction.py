@@ -21,8 +21,9 @@ from functools import lru_cache
 from typing import List, NamedTuple
 
 from ..errors import InvalidJob
+from ..procfs import find_host, is_alive
 from .folder import Folder
-from .outputs import RESERVED_PREFIX, Staged, find_host, is_alive
+from .outputs import RESERVED_PREFIX, Staged
 
 #: Within a staging folder: what is replaced, and the journal.
 BACKUP = RESERVED_PREFIX + "backup"

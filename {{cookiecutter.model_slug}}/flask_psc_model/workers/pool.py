@@ -17,7 +17,7 @@ from ..jobs.result import READY, JobResult, not_loaded, not_started
 from ..logs import get_request_id
 from ..model.spec import ModelSpec
 from .prctl import adopt_orphans
-from .runner import Runner, log_start
+from .runner import Runner
 from .supervisor import PendingJob, State, Supervisor
 
 #: Jobs that may wait; each holds a thread of the web process, whose others answer.
@@ -163,7 +163,6 @@ class WorkerPool(Runner):
                     return not_started(f"busy: {len(self._queue)} jobs are waiting")
                 self._queue.append(pending)
             self.dispatch()
-            log_start(job)
             return self._wait(pending)
         except BaseException:
             # the caller removes the staging folder: no process may have the job then

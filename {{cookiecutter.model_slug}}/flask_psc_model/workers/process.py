@@ -15,7 +15,13 @@ import threading
 import time
 from typing import Dict, List, Optional, Set
 
-from ..jobs.outputs import find_start
+from ..procfs import (
+    find_start,
+    list_children,
+    list_descendants,
+    list_pids,
+    read_environ,
+)
 from .channel import Channel
 from .table import JobTable
 
@@ -119,7 +125,7 @@ class ModelProcess:
     def kill(self) -> None:
         """Kill the process and all that it started."""
         if self._process.returncode is None:
-            tree = _list_descendants(self.pid)
+            tree = list_descendants(self.pid)
             # until it is waited for, its id can belong to no other group
             os.killpg(self.pid, signal.SIGKILL)
             for pid in tree:
@@ -158,19 +164,17 @@ class ModelProcess:
     def _find_adopted(self) -> Dict[int, Optional[bool]]:
         """Return which children of this process the model has started; None: unclear."""
         with _lock:
-            children = set(_list_children(os.getpid())) - _running
+            children = set(list_children(os.getpid())) - _running
             return {pid: self._has_started(pid) for pid in children}
 
     def _has_started(self, pid: int) -> Optional[bool]:
-        variables = _read(pid, "environ")
+        variables = read_environ(pid)
         if variables:
-            return self._marker in variables.split(b"\0")
-        # one that is ending, or another user's, shows none
+            return self._marker in variables
+        # it has ended, or is older than the model process
         if find_start(pid) <= self._start:
             return False
-        if not _running:
-            return True
-        return False if _is_zombie(pid) else None
+        return None if _running else True
 
 
 def end_leftovers(parent: int) -> None:
@@ -180,8 +184,8 @@ def end_leftovers(parent: int) -> None:
         parent: process id of the arbiter that started those web processes.
     """
     prefix = f"{MARKER}={_owner(parent)}".encode()
-    for pid in _list_pids():
-        for variable in _read(pid, "environ").split(b"\0"):
+    for pid in list_pids():
+        for variable in read_environ(pid):
             if variable.startswith(prefix):
                 owner, start = variable[len(prefix) :].split(b"-")[:2]
                 # during a reload the old web process still finishes its jobs
@@ -234,37 +238,3 @@ def _kill(pid: int) -> bool:
     except PermissionError:
         return False
     return True
-
-
-def _list_pids() -> List[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-
-
-def _list_children(parent: int) -> List[int]:
-    return [pid for pid in _list_pids() if _find_parent(pid) == parent]
-
-
-def _list_descendants(ancestor: int) -> List[int]:
-    parents = {pid: _find_parent(pid) for pid in _list_pids()}
-    found = [ancestor]
-    for pid in found:
-        found += [child for child, parent in parents.items() if parent == pid]
-    return found[1:]
-
-
-def _is_zombie(pid: int) -> bool:
-    fields = _read(pid, "stat").rpartition(b")")[2].split()
-    return not fields or fields[0] in (b"Z", b"X")
-
-
-def _find_parent(pid: int) -> int:
-    fields = _read(pid, "stat").rpartition(b")")[2].split()
-    return int(fields[1]) if fields else 0
-
-
-def _read(pid: int, name: str) -> bytes:
-    try:
-        with open(f"/proc/{pid}/{name}", "rb") as file:
-            return file.read()
-    except OSError:
-        return b""

@@ -131,12 +131,6 @@ class LocalRunner(Runner):
             self._waiting.remove(job)
             started = time.monotonic()
             self.stats.wait_times.add(started - came)
-            log_start(job)
             result = run_job(self._model, job, self._spec, staging_name)
             self.stats.run_times.add(time.monotonic() - started)
             return result
-
-
-def log_start(job: Job) -> None:
-    """Log that a job begins."""
-    log.info("running the job %s -> %s", job.input_folder, job.output_folder)

@@ -132,7 +132,7 @@ class Supervisor:
         self._jobs: Dict[int, PendingJob] = {}
         self._served = self._failures = 0
         self._pause, self._suspicion = FIRST_PAUSE, FIRST_SUSPICION
-        self._retry_at = self._suspect_from = 0.0
+        self._retry_at = self._suspect_from = self._reap_at = 0.0
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -197,7 +197,7 @@ class Supervisor:
                     return
                 elif self.state is State.FAILED:
                     self._wait(IDLE_SECONDS)
-                    reap_orphans()
+                    self._reap()
                 else:
                     self._keep_process()
             except BaseException as caught:
@@ -228,7 +228,13 @@ class Supervisor:
             self._check_time_limit(process)
             if not self._jobs or self._pool.aborted:
                 self._check_shutdown()
-                reap_orphans()
+            self._reap()
+
+    def _reap(self) -> None:
+        now = time.monotonic()
+        if now >= self._reap_at:
+            self._reap_at = now + IDLE_SECONDS
+            reap_orphans()
 
     def _load(self, process: ModelProcess) -> None:
         pool = self._pool
@@ -267,27 +273,29 @@ class Supervisor:
         """
         process.channel.flush()
         self._wait(seconds, process.channel.read_fd)
-        code = process.poll()
-        messages: List[Message] = []
         try:
             messages = process.channel.receive()
+            if messages or process.poll() is None:
+                return messages
+            # what it sent before it ended
+            messages = process.channel.receive()
+            if messages:
+                return messages
         except BrokenChannel as error:
             raise Ending(stats.BROKEN_CHANNEL, f"sent {error}") from None
         except EOFError:
-            code = process.wait(END_SECONDS)
-            if code is None:
-                raise Ending(stats.CRASHED, "closed its end of the pipe") from None
-        if code is not None and not messages:
-            reason = stats.KILLED if code == -signal.SIGKILL else stats.CRASHED
-            raise Ending(reason, describe_exit(code))
-        return messages
+            pass
+        code = process.wait(END_SECONDS)
+        if code is None:
+            raise Ending(stats.CRASHED, "closed its end of the pipe")
+        reason = stats.KILLED if code == -signal.SIGKILL else stats.CRASHED
+        raise Ending(reason, describe_exit(code))
 
     def _wait(self, seconds: float, *fds: int) -> None:
         poller = select.poll()
         for fd in (self._wake_read,) + fds:
             poller.register(fd, select.POLLIN)
-        poller.poll(seconds * 1000)
-        with contextlib.suppress(BlockingIOError):
+        if any(fd == self._wake_read for fd, _ in poller.poll(seconds * 1000)):
             os.read(self._wake_read, 4096)
 
     def _answer(self, process: ModelProcess, message: Message) -> None:

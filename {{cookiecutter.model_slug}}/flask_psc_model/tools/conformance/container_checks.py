@@ -11,6 +11,7 @@ from typing import Any, Iterator, Optional
 
 from ...client import Client
 from ..containers.container import Container
+from ..containers.image_user import is_root
 from ..containers.shared_folder import OPEN_FILE, write_open_file
 from .check import (
     BEST_PRACTICE,
@@ -111,12 +112,18 @@ def check_exec_form(server: ServerUnderTest) -> Iterator[Finding]:
     )
 
 
-@check("non-root", BEST_PRACTICE, "the image's user is not root", needs_container=True)
+@check(
+    "non-root",
+    BEST_PRACTICE,
+    "the image's user is not root, unless the Dockerfile says so",
+    needs_container=True,
+)
 def check_user(server: ServerUnderTest) -> Iterator[Finding]:
     """Check the user of the image."""
     user = _container(server).image_config.get("User") or "root"
-    name = user.split(":")[0]
-    yield Finding("", "a USER other than root", user, name not in ("root", "0"))
+    is_wanted = is_root(server.dockerfile_user)
+    expected = "root, as the Dockerfile says" if is_wanted else "a USER other than root"
+    yield Finding("", expected, user, is_wanted or not is_root(user))
 
 
 @check(

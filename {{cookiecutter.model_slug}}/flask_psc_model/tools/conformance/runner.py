@@ -43,6 +43,7 @@ class CheckRunner:
         limits: Limits,
         report: Report,
         tolerance: float = 0.0,
+        dockerfile_user: str = "",
     ) -> None:
         """Choose what is checked.
 
@@ -52,12 +53,14 @@ class CheckRunner:
             limits: of `model.yaml`.
             report: shows each result.
             tolerance: of numbers in outputs.
+            dockerfile_user: the USER of the Dockerfile beside `model.yaml`.
         """
         self._checks = checks
         self._data = data
         self._limits = limits
         self._report = report
         self._tolerance = tolerance
+        self._dockerfile_user = dockerfile_user
 
     def check_server(self, url: str) -> None:
         """Check a server that is already running on this machine; leave it running.
@@ -178,7 +181,13 @@ class CheckRunner:
         container: Optional[Container] = None,
     ) -> ServerUnderTest:
         return ServerUnderTest(
-            client, self._data, folder, self._limits, self._tolerance, container
+            client,
+            self._data,
+            folder,
+            self._limits,
+            self._tolerance,
+            container,
+            self._dockerfile_user,
         )
 
     def _run(self, checks: Iterable[Check], server: ServerUnderTest) -> None:

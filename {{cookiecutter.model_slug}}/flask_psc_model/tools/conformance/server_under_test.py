@@ -120,6 +120,7 @@ class ServerUnderTest(NamedTuple):
         limits: of `model.yaml`.
         tolerance: of numbers in outputs.
         container: of the server, None where only its URL is known.
+        dockerfile_user: the USER of the Dockerfile beside `model.yaml`, if there is one.
     """
 
     client: Client
@@ -128,6 +129,7 @@ class ServerUnderTest(NamedTuple):
     limits: Limits
     tolerance: float = 0.0
     container: Optional[Container] = None
+    dockerfile_user: str = ""
 
     def run_job(
         self, job: SharedJob, names: Iterable[str], client: Optional[Client] = None

@@ -5,11 +5,12 @@ from typing import Any, Dict, Optional, TypeVar
 
 from ...model.spec import Limits
 from ..containers.engine import MOUNT_POINT
+from ..containers.image_user import ImageUser
 from .quantities import format_cpus, format_memory
 from .workload import Workload
 
-#: The user and the group of the image's Dockerfile.
-USER = 1000
+#: What lets root write to folders of any user, as it may outside a cluster.
+ROOT_CAPABILITIES = ["DAC_OVERRIDE", "FOWNER"]
 
 #: Seconds beyond `timeout.run` that a server or a bulk run may take to end; Gunicorn's
 #: `graceful_timeout` is 15 of them.
@@ -28,8 +29,9 @@ def make_pod_template(
     """Return the template of the pods of a component.
 
     The pods follow the profile `restricted` of the Pod Security Standards: no root, no
-    capability, a read-only root file system. All temporary files, Gunicorn's too, are in
-    `/tmp`; the pods do not use `/dev/shm`.
+    capability; where the image's user is root, `baseline`. The root file system is
+    read-only. All temporary files, Gunicorn's too, are in `/tmp`; the pods do not use
+    `/dev/shm`.
 
     Service links are off: the variable of a Service named `psc-model` would be
     `PSC_MODEL_PORT`, with a value that begins with `tcp://`.
@@ -43,6 +45,9 @@ def make_pod_template(
     """
     container: Dict[str, Any] = {"name": "model", "image": workload.image}
     container.update(running)
+    capabilities = {"drop": ["ALL"]}
+    if workload.user.user == 0:
+        capabilities["add"] = ROOT_CAPABILITIES
     container.update(
         resources=make_resources(workload.limits),
         volumeMounts=[
@@ -52,7 +57,7 @@ def make_pod_template(
         securityContext={
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
+            "capabilities": capabilities,
         },
     )
     spec = dict(
@@ -60,7 +65,7 @@ def make_pod_template(
         automountServiceAccountToken=False,
         enableServiceLinks=False,
         terminationGracePeriodSeconds=stop_seconds,
-        securityContext=_make_security_context(),
+        securityContext=_make_security_context(workload.user),
         containers=[container],
         volumes=[_make_data_volume(workload), {"name": "tmp", "emptyDir": {}}],
     )
@@ -96,17 +101,17 @@ def _require(amount: Optional[Amount], key: str) -> Amount:
     return amount
 
 
-def _make_security_context() -> Dict[str, Any]:
-    # fsGroup lets the user write to the volumes; on a large volume, the owners of all
-    # files are changed the first time only
-    return {
-        "runAsNonRoot": True,
-        "runAsUser": USER,
-        "runAsGroup": USER,
-        "fsGroup": USER,
-        "fsGroupChangePolicy": "OnRootMismatch",
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
+def _make_security_context(user: ImageUser) -> Dict[str, Any]:
+    context: Dict[str, Any] = {"runAsNonRoot": user.user != 0, "runAsUser": user.user}
+    if user.group is not None:
+        context["runAsGroup"] = user.group
+    if user.user != 0:
+        # fsGroup lets the user write to the volumes; on a large volume, the owners of
+        # all files are changed the first time only
+        context["fsGroup"] = user.user if user.group is None else user.group
+        context["fsGroupChangePolicy"] = "OnRootMismatch"
+    context["seccompProfile"] = {"type": "RuntimeDefault"}
+    return context
 
 
 def _make_data_volume(workload: Workload) -> Dict[str, Any]:

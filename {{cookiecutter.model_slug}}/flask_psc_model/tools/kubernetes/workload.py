@@ -4,7 +4,11 @@ import os
 from typing import Any, Dict, NamedTuple, Optional
 
 from ...model.spec import Limits, ModelSpec
+from ..containers.image_user import DOCKERFILE, ImageUser, read_user
 from .names import make_label_value, make_name
+
+#: The user of the template's Dockerfile, for a folder without one.
+USER = ImageUser(1000, 1000)
 
 
 class Workload(NamedTuple):
@@ -14,6 +18,7 @@ class Workload(NamedTuple):
         name: of every object.
         image: that the pods run.
         limits: of `model.yaml`.
+        user: that the containers run as.
         version: of the model, empty where there is none.
         namespace: of every object; None for kubectl's current one.
         claim: the PersistentVolumeClaim with the jobs' folders; None for an empty
@@ -23,6 +28,7 @@ class Workload(NamedTuple):
     name: str
     image: str
     limits: Limits
+    user: ImageUser
     version: str = ""
     namespace: Optional[str] = None
     claim: Optional[str] = None
@@ -37,6 +43,8 @@ class Workload(NamedTuple):
     ) -> "Workload":
         """Return the workload of the `model.yaml` of the working directory.
 
+        The Dockerfile beside it names the user.
+
         Args:
             image: that the pods run.
             name: of every object; None to make it from the model's name.
@@ -44,14 +52,16 @@ class Workload(NamedTuple):
             claim: the PersistentVolumeClaim, or None.
 
         Raises:
-            OSError: there is no such file.
-            ValueError: a value in it is wrong, or no name can be made from the model's.
+            OSError: there is no `model.yaml`.
+            ValueError: a value in it is wrong, no name can be made from the model's, or
+                the Dockerfile does not name a user by ids.
         """
         spec = ModelSpec.load(os.getcwd())
         return cls(
             name or _make_name(spec),
             image,
             spec.limits,
+            _read_user(os.path.dirname(spec.path)),
             spec.version,
             namespace,
             claim,
@@ -103,3 +113,19 @@ def _make_name(spec: ModelSpec) -> str:
         return make_name(spec.name)
     except ValueError as error:
         raise ValueError(f"{spec.path}: name: {error}; pass --name") from error
+
+
+def _read_user(folder: str) -> ImageUser:
+    text = read_user(folder)
+    if text is None:
+        return USER
+    path = os.path.join(folder, DOCKERFILE)
+    if not text:
+        raise ValueError(
+            f"{path} has no USER, which the manifests need: add one, such as USER"
+            " 1000:1000"
+        )
+    try:
+        return ImageUser.parse(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
