@@ -1,4 +1,4 @@
-"""Checks what was rendered, prints what to do next, and makes the first commit.
+"""Checks what was rendered, removes what the answers skip, prints what to do next, and makes the first commit.
 
 The check happens while Cookiecutter renders this file: a filter that raises an error stops the generation.
 """
@@ -9,14 +9,15 @@ import sys
 # Cookiecutter runs this in the folder for temporary files, where anybody may put a module.
 sys.path.pop(0)
 
+import contextlib
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 # {% set kept = cookiecutter | kept_files %}
+# {% set record = cookiecutter | written %}
 # {{ cookiecutter | check_files(kept) }}
-# {{ cookiecutter | forget_modules }}
+# {% set removed = cookiecutter | remove_example %}
 
 #: The files that existed before and were not written.
 KEPT = [
@@ -24,26 +25,57 @@ KEPT = [
     "{{ name | python }}",
     # {% endfor +%}
 ]
+#: The files and folders that did not exist before.
+WRITTEN = [
+    # {% for name in record.missing if name not in removed +%}
+    "{{ name | python }}",
+    # {% endfor +%}
+]
+FOLDERS = [
+    # {% for name in record.missing_folders | reverse +%}
+    "{{ name | python }}",
+    # {% endfor +%}
+]
 WAS_EMPTY = bool("{{ 'yes' if cookiecutter | was_empty }}")
+IS_UPDATE = bool("{{ 'yes' if cookiecutter | is_update }}")
 ANSWERS = {
     # {% for key, text in cookiecutter.items() if text is string +%}
     "{{ key | python }}": "{{ text | python }}",
     # {% endfor +%}
 }
+MODEL = "model_lib/model.py"
+
+# {{ cookiecutter | forget_modules }}
 
 
 def main() -> None:
-    """Run the steps that follow the rendering."""
-    remove_skipped_folders()
-    if not is_update():
-        if hasattr(sys.stdout, "reconfigure"):
-            # an answer may contain what this terminal cannot show
-            sys.stdout.reconfigure(errors="replace")
-        print(summary())
-        if ANSWERS["git"] == "yes":
-            print(start_history(), "\n")
-    if KEPT:
-        print(list_kept())
+    """Run the steps that follow the rendering; if one fails, leave nothing of it."""
+    try:
+        set_modes()
+        remove_skipped_folders()
+        if not IS_UPDATE:
+            if hasattr(sys.stdout, "reconfigure"):
+                # an answer may contain what this terminal cannot show
+                sys.stdout.reconfigure(errors="replace")
+            print(summary())
+            if ANSWERS["git"] == "yes":
+                print(start_history(), "\n")
+        if KEPT:
+            print(list_kept())
+        sys.stdout.flush()
+    except Exception as error:
+        remove_written()
+        # what is left in the buffer would fail again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(f"error: the last step failed: {error}. Nothing was written.")
+
+
+def set_modes() -> None:
+    """Make the scripts executable: a zip file of the template has no modes."""
+    for path in Path().glob("*.sh"):
+        if path.name not in KEPT:
+            mode = path.stat().st_mode
+            path.chmod(mode | (mode & 0o444) >> 2)
 
 
 def remove_skipped_folders() -> None:
@@ -59,9 +91,14 @@ def remove_skipped_folders() -> None:
             os.rmdir(name)
 
 
-def is_update() -> bool:
-    """Return whether cruft renders two versions in temporary folders, only to compare them."""
-    return "_commit" in ANSWERS and Path(tempfile.gettempdir()).resolve() in Path.cwd().parents
+def remove_written() -> None:
+    """Remove the files and folders that did not exist before."""
+    for name in WRITTEN:
+        with contextlib.suppress(OSError):
+            os.remove(name)
+    for name in FOLDERS:
+        with contextlib.suppress(OSError):
+            os.rmdir(name)
 
 
 def summary() -> str:
@@ -72,8 +109,11 @@ def summary() -> str:
     pip = ' && pip install "pip==21.3.1"' if python == "3.6" else ""
     package = "\n     (The server is a package: README.md explains how pip finds it.)" if is_package() else ""
     answers = [f"  {key:15} {shorten(text)}" for key, text in ANSWERS.items() if key[0] != "_"]
+    is_theirs = MODEL in KEPT
+    content = "It has your model, and no example." if is_theirs else "It contains a working example."
+    model = "Describe your model" if is_theirs else "Then put your model in model_lib/model.py, and describe it"
     return f"""
-The repository of your model is in {slug}/. It contains a working example.
+The repository of your model is in {slug}/. {content}
 
 {chr(10).join(answers)}
 
@@ -84,8 +124,21 @@ The repository of your model is in {slug}/. It contains a working example.
   3. Build the image, based on {ANSWERS["base_image"]}, and run it:
        docker build -t {slug}:latest . && docker run{gpus} -p 8080:8080 {slug}:latest
 
-Then put your model in model_lib/model.py, and describe it in model.yaml.
+{model} in model.yaml.
 README.md in {slug}/ explains every step.
+{describe_missing_tests()}"""
+
+
+def describe_missing_tests() -> str:
+    """Return what to change where the user's repository has no `tests/`; nothing if it has."""
+    if os.path.isdir("tests"):
+        return ""
+    ci = ".github/workflows/ci.yml" if ANSWERS["ci"] == "github" else ".gitlab-ci.yml"
+    step = f"\n  {ci}: the command that runs python -m unittest" if ANSWERS["ci"] != "none" else ""
+    return f"""
+There is no tests/, which the image needs. Add tests there, or remove what uses them:
+  Dockerfile: COPY --chmod=755 tests/ tests/
+  .dockerignore: !tests/{step}
 """
 
 
@@ -117,6 +170,8 @@ def start_history() -> str:
         )
     for command in (
         ["init", "--quiet"],
+        # the option --initial-branch is newer than some Gits
+        ["symbolic-ref", "HEAD", "refs/heads/main"],
         ["add", "--all"],
         ["commit", "--quiet", "--message", "Generate the repository"],
     ):

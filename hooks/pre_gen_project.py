@@ -3,7 +3,9 @@
 Both steps happen while Cookiecutter renders this file: a filter that raises an error stops the generation.
 """
 
+# {{ cookiecutter | ignore_settings }}
 # {{ cookiecutter | check_answers }}
+# {{ cookiecutter | complete }}
 # {{ cookiecutter | record_existing_files }}
 
 # {% if cookiecutter.runtime == "package" +%}

@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+#: Variables with which Git finds no settings of whoever runs it: the template offers their name as the author.
+NO_GIT_CONFIGURATION = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+
 
 class CommandFailed(Exception):
     """A command ended with another exit status than 0; the message has its output."""

@@ -63,7 +63,8 @@ def render(folder: Path, answers: dict[str, str]) -> Path:
     Raises:
         CommandFailed: Cookiecutter cannot.
     """
-    given = [f"{key}={value}" for key, value in answers.items()]
+    # without an author, the template takes the name in Git's settings
+    given = [f"{key}={value}" for key, value in {"author": "Your Name", **answers}.items()]
     options = ("--no-input", "--default-config", "--output-dir", folder)
     run([sys.executable, "-m", "cookiecutter", *options, ROOT, *given])
     (repository,) = folder.iterdir()

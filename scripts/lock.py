@@ -34,6 +34,9 @@ OLDEST_PYTHON = "3.10"
 #: The system of the base images.
 PLATFORM = "x86_64-manylinux_2_28"
 
+#: What marks a build of torch for the CPU, which PyPI does not have: its version is that of the others there.
+CPU_BUILD = "+cpu"
+
 #: The packages by which a framework brings CUDA; its builds for the CPU need none of them.
 CUDA = re.compile(r"^((?:nvidia|cuda)-[\w-]+|triton)==", re.MULTILINE)
 
@@ -92,9 +95,10 @@ def renew_set(wanted: PackageSet) -> str:
     with TemporaryDirectory() as name:
         folder = Path(name)
         source = folder / "requirements.in"
-        source.write_text(list_packages(stack, wanted.image), encoding="utf-8")
+        packages = list_packages(stack, wanted.image)
+        source.write_text(packages.replace(CPU_BUILD, ""), encoding="utf-8")
         framework = folder / "framework.in"
-        framework.write_text("\n".join(stack.packages(wanted.image) or []), encoding="utf-8")
+        framework.write_text("\n".join(stack.packages(wanted.image) or []).replace(CPU_BUILD, ""), encoding="utf-8")
         needed = resolve(framework, *options)
         if wanted.inside:
             for package in re.findall(r"^([\w.-]+)==", needed, re.MULTILINE):
@@ -103,7 +107,10 @@ def renew_set(wanted: PackageSet) -> str:
             excludes = folder / "excludes.txt"
             excludes.write_text("\n".join(CUDA.findall(needed)), encoding="utf-8")
             options += ["--excludes", excludes.name]
-        return renew(PINS / wanted.pins, source, *options)
+        pinned = resolve(source, *options)
+        for build in re.findall(rf"^(\S+){re.escape(CPU_BUILD)}$", packages, re.MULTILINE):
+            pinned = pinned.replace(f"{build}\n", f"{build}{CPU_BUILD}\n")
+        return write(PINS / wanted.pins, pinned)
 
 
 def renew_tools(pool: ThreadPoolExecutor) -> Iterator[str]:
@@ -134,7 +141,8 @@ def pin_tools(pins: str, stack: Stack) -> str:
         source = folder / "requirements-dev.in"
         source.write_bytes((TEMPLATE / source.name).read_bytes())
         # the constraints that the source names
-        (folder / "requirements.txt").write_bytes((PINS / pins).read_bytes())
+        constraints = (PINS / pins).read_text(encoding="utf-8").replace(CPU_BUILD, "")
+        (folder / "requirements.txt").write_text(constraints, encoding="utf-8")
         return resolve(source, *target(stack.python_version))
 
 
@@ -159,7 +167,7 @@ def target(python: str) -> list[str]:
 def list_packages(stack: Stack, image: str) -> str:
     """Return the requirements in a generated repository's `requirements.in`.
 
-    PyTorch's index is omitted: its builds for the CPU have the versions of those on PyPI.
+    PyTorch's index is omitted.
     """
     environment = Environment(loader=FileSystemLoader(PINS.parent), extensions=[TemplateExtension])
     template = environment.from_string((TEMPLATE / "requirements.in").read_text(encoding="utf-8"))

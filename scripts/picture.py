@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from commands import run
+from commands import NO_GIT_CONFIGURATION, run
 from console import Console
 from environment import Environment
 from rich._export_format import CONSOLE_SVG_FORMAT
@@ -67,6 +67,7 @@ def ask(folder: Path, *options: str) -> str:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "cookiecutter", str(ROOT), *options]
     variables = {**os.environ, "COLUMNS": str(WIDTH), "TERM": "xterm-256color", "TMPDIR": str(folder)}
+    variables |= NO_GIT_CONFIGURATION
     variables.pop("NO_COLOR", None)
     with subprocess.Popen(command, cwd=folder, env=variables, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)

@@ -48,7 +48,8 @@ def generate(folder: Path) -> Path:
     config = folder / "cookiecutter.yaml"
     config.write_text(json.dumps({"replay_dir": str(folder / "replay")}), encoding="utf-8")
     output = folder / "output"
-    run([sys.executable, "-m", "cookiecutter", ROOT, "--no-input", "-o", output, "--config-file", config])
+    options = ("--no-input", "-o", output, "--config-file", config)
+    run([sys.executable, "-m", "cookiecutter", ROOT, *options, "author=Your Name"])
     (repository,) = output.iterdir()
     return repository
 

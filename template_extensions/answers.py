@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn
 
 from cookiecutter.exceptions import FailedHookException
+from jinja2 import Environment
 
-from template_extensions.images import ROOT, Stack, base_images
+from template_extensions.images import NO_IMAGE, ROOT, Stack, base_images
 from template_extensions.text import MAX_SLUG, MIN_SLUG, slug
 
 Answers = Mapping[str, Any]
@@ -47,34 +48,48 @@ def check_answers(answers: Answers) -> str:
         FailedHookException: lists every problem. Cookiecutter shows this error without
             a traceback.
     """
-    problems = list(find_problems(answers))
-    if problems:
-        lines = ["These answers cannot be used:", *(f"  * {problem}" for problem in problems)]
-        raise FailedHookException("\n".join(lines))
+    if problems := list(find_problems(answers)):
+        refuse(problems)
     return ""
+
+
+def refuse(problems: list[str], hint: str = "") -> NoReturn:
+    """Raise the error that lists the problems, and a hint below them."""
+    lines = ["These answers cannot be used:", *(f"  * {problem}" for problem in problems)]
+    raise FailedHookException("\n".join([*lines, *(["", hint] if hint else [])]))
+
+
+def questions() -> dict[str, Any]:
+    """Return the questions: each key, with its default or its choices."""
+    content = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+    return {key: value for key, value in content.items() if not key.startswith("_")}
+
+
+def default(key: str, answers: Answers) -> str:
+    """Return what Enter answers to a question after the answers before it."""
+    value = questions()[key]
+    if isinstance(value, list):
+        return str(value[0])
+    environment = Environment(extensions=["template_extensions.TemplateExtension"])
+    return environment.from_string(value).render(cookiecutter=answers)
 
 
 def find_problems(answers: Answers) -> Iterator[str]:
     """Yield what is wrong with the answers, and what to type instead."""
-    for key in TEXTS:
-        yield from _find_text_problems(key, str(answers[key]))
-    if not answers["model_name"].strip():
-        yield "model_name is blank: type a name such as Color Name Predictor"
-    elif len(answers["model_name"].splitlines()) > 1:
-        yield "model_name has several lines: type it on one line"
-    model_slug = answers["model_slug"]
-    if not MIN_SLUG <= len(model_slug) <= MAX_SLUG or not _SLUG.fullmatch(model_slug):
-        yield (
-            f'model_slug "{_shorten(model_slug)}" cannot name a folder and an image: type at least {MIN_SLUG} and'
-            f" at most {MAX_SLUG} lower case letters and digits, with single -, _ or . between them,"
-            f" such as {slug(model_slug)}"
-        )
-    yield from _find_choice_problems(answers)
-    yield from _find_image_problems(Stack.of(answers), answers["base_image"])
-    yield from _find_user_problems(str(answers["container_user"]))
+    texts = [problem for key in TEXTS for problem in find_text_problems(key, answers.get(key, {}))]
+    choices = list(_find_choice_problems(answers))
+    yield from (*texts, *choices)
+    # both need the answers before
+    if isinstance(answers.get("base_image"), str) and not choices:
+        yield from find_image_problems(answers)
 
 
-def _find_text_problems(key: str, text: str) -> Iterator[str]:
+def find_text_problems(key: str, text: object) -> Iterator[str]:
+    """Yield what is wrong with the answer to one question."""
+    if not isinstance(text, str):
+        kind = {type(None): "empty", list: "a list", dict: "a mapping"}.get(type(text), "no text")
+        yield f"{key} is {kind}: write it as one text"
+        return
     if any(mark in text for mark in ("{{", "{%", "{#")):
         yield f"{key} contains {{{{, {{% or {{#, which Cookiecutter would run as template code: remove them"
     if any(unicodedata.category(char) == "Cs" for char in text):
@@ -83,36 +98,23 @@ def _find_text_problems(key: str, text: str) -> Iterator[str]:
         yield f"{key} contains a control character: remove it"
     if len(text) > MAX_TEXT:
         yield f"{key} has {len(text)} characters: shorten it to {MAX_TEXT}"
+    if key in _RULES:
+        yield from _RULES[key](text)
 
 
-def _find_choice_problems(answers: Answers) -> Iterator[str]:
-    """Yield the answers that are not among the choices: Cookiecutter itself does not check those of a replay."""
-    questions = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
-    for key, choices in questions.items():
-        if isinstance(choices, list) and key[0] != "_" and answers[key] not in choices:
-            yield f'{key} "{_shorten(str(answers[key]))}" is not a choice: use one of {", ".join(choices)}'
+def _find_name_problems(name: str) -> Iterator[str]:
+    if not name.strip():
+        yield "model_name is blank: type a name such as Color Name Predictor"
+    elif len(name.splitlines()) > 1:
+        yield "model_name has several lines: type it on one line"
 
 
-def _find_image_problems(stack: Stack, image: str) -> Iterator[str]:
-    missing = []
-    if not stack.has_packages():
-        missing.append("set of packages")
-    recommended = stack.recommended_image()
-    if not image.strip() and not recommended:
-        missing.append(f"{stack.image_registry} base image")
-    if missing:
-        yield f"there is no {' and no '.join(missing)} for {stack}; {_suggest(stack)}"
-    if not image.strip():
-        if recommended:
-            yield f"base_image is blank: type one such as {recommended}"
-        return
-    if not _IMAGE.fullmatch(image):
-        yield f'base_image "{_shorten(image)}" is not the name of an image: type one such as python:3.12-slim-bookworm'
-    pythons = {row["python"] for row in base_images() if row["image"] == image}
-    if pythons and stack.python_version not in pythons:
+def _find_slug_problems(text: str) -> Iterator[str]:
+    if not MIN_SLUG <= len(text) <= MAX_SLUG or not _SLUG.fullmatch(text):
         yield (
-            f"base_image {image} has Python {' or '.join(pythons)}, and python_version is {stack.python_version}:"
-            " change one of them"
+            f'model_slug "{shorten(text)}" cannot name a folder and an image: type at least {MIN_SLUG} and'
+            f" at most {MAX_SLUG} lower case letters and digits, with single -, _ or . between them,"
+            f" such as {slug(text)}"
         )
 
 
@@ -120,13 +122,54 @@ def _find_user_problems(user: str) -> Iterator[str]:
     ids = user.split(":")
     if user != "root" and (len(ids) > 2 or not all(map(_is_id, ids))):
         yield (
-            f'container_user "{_shorten(user)}" is neither root nor an id: type root, a user id such as 1000, or'
+            f'container_user "{shorten(user)}" is neither root nor an id: type root, a user id such as 1000, or'
             f" the ids of a user and a group such as 1000:1000; an id is a whole number from 0 to {MAX_ID}"
         )
 
 
 def _is_id(text: str) -> bool:
     return bool(re.fullmatch("0|[1-9][0-9]{0,9}", text)) and int(text) <= MAX_ID
+
+
+#: What else holds for the answer to a question.
+_RULES: dict[str, Callable[[str], Iterator[str]]] = {
+    "model_name": _find_name_problems,
+    "model_slug": _find_slug_problems,
+    "container_user": _find_user_problems,
+}
+
+
+def _find_choice_problems(answers: Answers) -> Iterator[str]:
+    """Yield the answers that are not among the choices: Cookiecutter itself does not check those of a replay."""
+    for key, choices in questions().items():
+        if isinstance(choices, list) and answers[key] not in choices:
+            yield f'{key} "{shorten(str(answers[key]))}" is not a choice: use one of {", ".join(choices)}'
+
+
+def find_image_problems(answers: Answers) -> Iterator[str]:
+    """Yield what is wrong with the base image for the answers before it, and the nearest answers that have one."""
+    stack, image = Stack.of(answers), answers["base_image"]
+    is_blank = not image.strip() or image == NO_IMAGE
+    missing = []
+    if not stack.has_packages():
+        missing.append("set of packages")
+    recommended = stack.recommended_image()
+    if is_blank and not recommended:
+        missing.append(f"{stack.image_registry} base image")
+    if missing:
+        yield f"there is no {' and no '.join(missing)} for {stack}; {_suggest(stack)}"
+    if is_blank:
+        if recommended:
+            yield f"base_image is blank: type one such as {recommended}"
+        return
+    if not _IMAGE.fullmatch(image):
+        yield f'base_image "{shorten(image)}" is not the name of an image: type one such as python:3.12-slim-bookworm'
+    pythons = {row["python"] for row in base_images() if row["image"] == image}
+    if pythons and stack.python_version not in pythons:
+        yield (
+            f"base_image {image} has Python {' or '.join(pythons)}, and python_version is {stack.python_version}:"
+            " change one of them"
+        )
 
 
 def _suggest(wanted: Stack) -> str:
@@ -150,5 +193,6 @@ def _suggest(wanted: Stack) -> str:
     return "use one of these:" + "".join(lines)
 
 
-def _shorten(text: str) -> str:
+def shorten(text: str) -> str:
+    """Return the first 80 characters of a text."""
     return text if len(text) <= 80 else text[:80] + "..."

@@ -1,22 +1,34 @@
-"""What is in the output folder before the repository is rendered.
+"""What is in the output folder before the repository is rendered, and what is written into it.
 
-The first hook records it, and the last one reads the record.
+The first hook records what is there, and the last one reads the record.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from cookiecutter.exceptions import FailedHookException
 from jinja2 import Environment, pass_environment
 
-from template_extensions.rendered import Context, file_names, output_folder
+from template_extensions.rendered import Context, file_names, folder_names, output_folder
 
-#: The key of the record among the answers: whether the folder was empty, and when each existing file was modified.
+#: The key of the record among the answers: whether the folder was empty, when each of the template's files that
+#: exist was modified, and which of its files and folders do not exist.
 RECORD = "_existing_files"
-NOTHING = {"was_empty": False, "modified": {}}
+NOTHING: Context = {"was_empty": False, "modified": {}, "missing": [], "missing_folders": []}
+
+MODEL = "model_lib/model.py"
+#: The folders of the example, and of the model that replaces it.
+EXAMPLE = ("asset_bundle/", "model_lib/", "tests/")
+
+#: The commands that make a repository of the older template ready for this one.
+MOVE_OVER = """\
+git rm -r --quiet --ignore-unmatch flask_psc_model Dockerfile entrypoint.sh gunicorn.conf.py
+git mv requirements.txt requirements-old.txt"""
 
 
 @pass_environment
@@ -31,7 +43,7 @@ def record_existing_files(environment: Environment, context: Context) -> str:
         An empty text, so that a template can contain the call.
 
     Raises:
-        FailedHookException: something is in the way of a file.
+        FailedHookException: something is in the way of a file, or the older template made the repository.
     """
     folder = output_folder(context)
     if folder is None:
@@ -40,8 +52,19 @@ def record_existing_files(environment: Environment, context: Context) -> str:
     if obstacles := list(_find_obstacles(folder, names)):
         lines = [f"Cannot generate the repository into {folder}:", *(f"  * {obstacle}" for obstacle in obstacles)]
         raise FailedHookException("\n".join(lines))
-    modified = {name: _modified(folder / name) for name in names if (folder / name).exists()}
-    context[RECORD] = {"was_empty": not os.listdir(folder), "modified": modified}
+    if (folder / "flask_psc_model" / "_api.py").exists():
+        raise FailedHookException(
+            f"{folder} has the server of Modzy's python-model-template, which would be mixed with the new one.\n"
+            f"Move the old files away, then run this command again:\n\n  cd {folder}\n"
+            + "".join(f"  {line}\n" for line in MOVE_OVER.splitlines())
+            + "\nThe template's docs/from-the-older-template.md explains each step. Nothing was changed."
+        )
+    context[RECORD] = {
+        "was_empty": not os.listdir(folder),
+        "modified": {name: _modified(folder / name) for name in names if (folder / name).exists()},
+        "missing": [name for name in names if not (folder / name).exists()],
+        "missing_folders": [name for name in folder_names() if not (folder / name).is_dir()],
+    }
     return ""
 
 
@@ -51,9 +74,34 @@ def kept_files(context: Context) -> list[str]:
     return [name for name, modified in record["modified"].items() if _modified(folder / name) == modified]
 
 
+def remove_example(context: Context) -> list[str]:
+    """Remove the example where a model existed before; return the files that were removed."""
+    names = [name for name in context.get(RECORD, NOTHING)["missing"] if name.startswith(EXAMPLE)]
+    if MODEL not in kept_files(context):
+        return []
+    _remove(context, names)
+    return names
+
+
+def remove_written(context: Mapping[str, Any]) -> None:
+    """Remove every file and folder that did not exist before."""
+    _remove(context, context.get(RECORD, NOTHING)["missing"])
+
+
 def was_empty(context: Context) -> bool:
     """Return whether the folder was empty; under cruft, which does not pass the folder, it counts as used."""
     return bool(context.get(RECORD, NOTHING)["was_empty"])
+
+
+def _remove(context: Mapping[str, Any], names: list[str]) -> None:
+    """Remove files, and the folders that only they needed."""
+    folder = output_folder(context) or Path()
+    for name in names:
+        with contextlib.suppress(OSError):
+            (folder / name).unlink()
+    for name in sorted(context.get(RECORD, NOTHING)["missing_folders"], reverse=True):
+        with contextlib.suppress(OSError):
+            (folder / name).rmdir()
 
 
 def _find_obstacles(folder: Path, names: list[str]) -> Iterator[str]:

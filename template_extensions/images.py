@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.model_slug}}"
 REQUIREMENTS = ROOT / "templates" / "requirements"
 
+#: What the question for the base image shows where none is recommended; Enter there is refused.
+NO_IMAGE = "none is known for these answers: type the name of one"
+
 Row = dict[str, Any]
 
 
@@ -71,7 +74,8 @@ class Stack(NamedTuple):
     def version(self, image: str = "") -> tuple[int, ...]:
         """Return the framework's version; it is empty without a framework."""
         packages = self.packages(image)
-        return tuple(map(int, packages[0].split("==")[1].split("."))) if packages else ()
+        # a build for the CPU is pinned as 2.14.1+cpu
+        return tuple(map(int, packages[0].split("==")[1].partition("+")[0].split("."))) if packages else ()
 
     def pins(self, image: str = "") -> str:
         """Return the name of the file that pins the packages."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,12 @@ def file_names(environment: Environment, context: Context) -> list[str]:
     return sorted(name for name in names if name and not name.endswith("/"))
 
 
-def output_folder(context: Context) -> Path | None:
+def folder_names() -> list[str]:
+    """Return the names of the folders of the template, which Cookiecutter makes whatever the answers."""
+    return sorted(path.relative_to(TEMPLATE).as_posix() for path in TEMPLATE.rglob("*") if path.is_dir())
+
+
+def output_folder(context: Mapping[str, Any]) -> Path | None:
     """Return the folder of the repository; None under cruft, which does not pass it."""
     return Path(context["_output_dir"], context["model_slug"]) if "_output_dir" in context else None
 
@@ -80,5 +84,3 @@ def _find_problems(path: Path, name: str) -> Iterator[str]:
             PARSERS.get(path.suffix, str)(text)
         except (ValueError, SyntaxError, yaml.YAMLError) as error:
             yield f"{name}: {error}"
-    if path.suffix == ".sh" and not os.access(path, os.X_OK):
-        yield f"{name}: is not executable"

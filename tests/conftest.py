@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from commands import run
+from commands import NO_GIT_CONFIGURATION, run
 from engine import BASE_IMAGE, built, find_problem
 from environment import Environment
 from hypothesis import settings
 from interpreters import PIP, VERSIONS, find_interpreter
-from repository import ROOT, TEMPLATE, Repository
+from repository import AUTHOR, ROOT, TEMPLATE, Repository
 
 UV = (sys.executable, "-m", "uv")
 
@@ -58,6 +58,15 @@ def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def git_configuration() -> Iterator[None]:
+    """Let Git know nobody's name: the template offers the name as the author."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in NO_GIT_CONFIGURATION.items():
+            patch.setenv(name, value)
+        yield
+
+
 class Bake(Protocol):
     """Renders the template in this process."""
 
@@ -69,7 +78,8 @@ def make_bake(cookies: Any) -> Bake:
     """Wrap a fixture of pytest-cookies."""
 
     def bake(**answers: str) -> Repository:
-        result = cookies.bake(extra_context=answers, template=str(ROOT))
+        # a clone may have a name in its settings, too
+        result = cookies.bake(extra_context={"author": AUTHOR, **answers}, template=str(ROOT))
         if result.exception:
             raise result.exception
         return Repository(result.project_path)
@@ -94,7 +104,7 @@ def template(tmp_path: Path) -> Path:
     """Return a copy of the template, to break."""
     copy = tmp_path / "template"
     copy.mkdir()
-    for name in ("cookiecutter.json", "requirements-dev.txt"):
+    for name in (".gitattributes", "cookiecutter.json", "requirements-dev.txt"):
         shutil.copy(ROOT / name, copy)
     for name in ("hooks", "template_extensions", "templates", TEMPLATE.name):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))

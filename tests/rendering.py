@@ -12,7 +12,7 @@ from cookiecutter.generate import generate_context
 from cookiecutter.prompt import prompt_for_config
 from cookiecutter.utils import create_env_with_context
 from jinja2 import Environment, FileSystemLoader, Template
-from repository import QUESTIONS, ROOT, TEMPLATE
+from repository import AUTHOR, QUESTIONS, ROOT, TEMPLATE
 
 RUNTIME = "flask_psc_model/"
 
@@ -29,7 +29,7 @@ def answer(typed: Mapping[str, str]) -> Answers:
     """
 
     def read(name: str, default: str, *_: object) -> str:
-        return typed.get(name, default)
+        return typed.get(name, AUTHOR if name == "author" else default)
 
     def choose(name: str, choices: list[str], *_: object) -> str:
         assert typed.get(name, choices[0]) in choices

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 from commands import run
@@ -25,11 +25,14 @@ CI_FILES: dict[str, set[str]] = {
 }
 QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 
+#: The author of whom Git knows no name.
+AUTHOR = "Your Name"
+
 #: The key for every question.
 ENTER = "\n" * len([name for name in QUESTIONS if not name.startswith("_")])
 
 #: The files of the runtime end in these; a cache beside them does not.
-RUNTIME_SUFFIXES = (".py", ".typed", ".html", ".css", ".js")
+RUNTIME_SUFFIXES = (".py", ".typed", ".html", ".css", ".js", "LICENSE")
 
 
 class Repository:
@@ -76,7 +79,12 @@ class Repository:
 
 
 def cookiecutter(
-    output: Path, *arguments: str | Path, template: Path = ROOT, config: dict[str, Any] | None = None, keys: str = ""
+    output: Path,
+    *arguments: str | Path,
+    template: Path = ROOT,
+    config: dict[str, Any] | None = None,
+    keys: str = "",
+    stdout: int | IO[str] = subprocess.PIPE,
 ) -> subprocess.CompletedProcess[str]:
     """Run the real command, as a user does, with settings of its own.
 
@@ -86,6 +94,7 @@ def cookiecutter(
         template: the template to use.
         config: more of the user's settings.
         keys: what the user types.
+        stdout: where the command writes.
     """
     output.mkdir(exist_ok=True)
     settings = output.with_name(output.name + ".config")
@@ -96,7 +105,8 @@ def cookiecutter(
         # not where we are: the template's modules, not those of a copy's original
         cwd=output,
         input=keys,
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         encoding="utf-8",
         env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "PYTHONUTF8": "1"},
         check=False,

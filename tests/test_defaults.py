@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from repository import QUESTIONS, RUNTIME_SUFFIXES, TEMPLATE, Repository
+from repository import AUTHOR, QUESTIONS, ROOT, RUNTIME_SUFFIXES, TEMPLATE, Repository
 from tidiness import find_faults
 
 if TYPE_CHECKING:
@@ -59,6 +59,15 @@ def test_the_runtime_is_rendered_byte_for_byte(defaults: Repository) -> None:
         assert not re.search(rb"\{[{%#]", content), name
 
 
+def test_the_runtime_carries_its_licence_into_the_repository_and_the_image(defaults: Repository) -> None:
+    name = "flask_psc_model/LICENSE"
+    assert defaults.read(name) == (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "COPY --chmod=755 flask_psc_model/ flask_psc_model/" in defaults.read("Dockerfile")
+    ignored = defaults.read(".dockerignore").splitlines()
+    assert "!flask_psc_model/" in ignored
+    assert [line for line in ignored if line.endswith("LICENSE")] == []
+
+
 def test_the_entry_point_is_executable(defaults: Repository) -> None:
     assert os.access(defaults.path / "entrypoint.sh", os.X_OK)
 
@@ -94,7 +103,7 @@ def test_the_metadata_has_every_key_of_the_specification(defaults: Repository) -
 def test_the_answers_reach_the_files_that_show_them(defaults: Repository) -> None:
     metadata = defaults.metadata()
     assert metadata["name"] == QUESTIONS["model_name"]
-    assert metadata["author"] == QUESTIONS["author"]
+    assert metadata["author"] == AUTHOR
     assert metadata["description"]["summary"] == QUESTIONS["description"]
     assert defaults.path.name == "color-name-predictor"
     assert defaults.model_class().name == "ColorNamePredictorModel"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from commands import run
-from repository import ROOT, TEMPLATE, Repository, cookiecutter
+from repository import CI_FILES, ROOT, TEMPLATE, Repository, cookiecutter
 
 pytestmark = pytest.mark.command
 
@@ -201,9 +203,70 @@ def test_a_replay_can_be_added_too(theirs: Path) -> None:
     add(theirs)
     saved = theirs.parent.with_name("output.replay") / f"{ROOT.name}.json"
     assert "_existing_files" not in json.loads(saved.read_text(encoding="utf-8"))["cookiecutter"]
-    shutil.rmtree(theirs / "asset_bundle")
+    shutil.rmtree(theirs / "docs")
     result = cookiecutter(theirs.parent, "--replay-file", saved, "--overwrite-if-exists", "--skip-if-file-exists")
     assert result.returncode == 0, result.stderr
     assert "README.md" in kept(result.stdout)
-    assert "asset_bundle/README.md" not in kept(result.stdout)
-    assert (theirs / "asset_bundle" / "README.md").exists()
+    assert "docs/server/README.md" not in kept(result.stdout)
+    assert (theirs / "docs" / "server" / "README.md").exists()
+
+
+#: A model of one's own with a working suite, whose tests are no package: pytest puts their folder on its path.
+MODEL = {
+    "model_lib/model.py": "def double(number):\n    return 2 * number\n",
+    "tests/cases.py": (
+        "from pathlib import Path\n\nCASES = sorted(path.name for path in Path('tests/data/examples').iterdir())\n"
+    ),
+    "tests/test_double.py": (
+        "import sys\nimport unittest\n\nfrom cases import CASES\n\nsys.path.append('.')\n"
+        "from model_lib.model import double\n\n\nclass TestDouble(unittest.TestCase):\n"
+        "    def test_double(self):\n        self.assertEqual(double(2), 4)\n\n"
+        "    def test_cases(self):\n        self.assertEqual(CASES, ['mine'])\n"
+    ),
+    "tests/data/examples/mine/input.txt": "2",
+}
+
+
+def write_files(folder: Path, files: dict[str, str]) -> Path:
+    """Write files and commit them."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "Double numbers")
+    return folder
+
+
+def test_the_suite_of_a_model_of_ones_own_passes_as_before(tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "output" / NAME, MODEL)
+    suites = (["unittest", "discover", "-s", "tests"], ["pytest", "-q", "-p", "no:cacheprovider"])
+
+    def results() -> list[str]:
+        outputs = [run([sys.executable, "-m", *suite], folder=folder) for suite in suites]
+        return [re.sub(r"\d+\.\d+s", "", output) for output in outputs]
+
+    before = results()
+    result = add(folder)
+    assert result.returncode == 0, result.stderr
+    assert "It has your model, and no example." in result.stdout
+    assert "There is no tests/" not in result.stdout
+    assert results() == before
+    added = set(git(folder, "status", "--porcelain", "--untracked-files=all", "--", ":!*.pyc").split()) - {"??"}
+    assert {name for name in added if name.startswith(("tests/", "asset_bundle/", "model_lib/"))} == set()
+    assert {"app.py", "Dockerfile", "flask_psc_model/__init__.py", "docs/server/README.md"} <= added
+    assert not (folder / "asset_bundle").exists()
+
+
+@pytest.mark.parametrize("ci", ["none", "github", "gitlab"])
+def test_what_the_image_needs_is_said_where_a_model_has_no_tests(ci: str, tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "output" / NAME, {"model_lib/model.py": MODEL["model_lib/model.py"]})
+    text = add(folder, f"ci={ci}").stdout
+    assert not (folder / "tests").exists()
+    lines = text.partition("There is no tests/, which the image needs.")[2].split("\n\n")[0].splitlines()[1:]
+    named = dict(line.strip().split(": ", 1) for line in lines)
+    assert set(named) == {"Dockerfile", ".dockerignore"} | CI_FILES[ci] - {".github/dependabot.yml", "renovate.json"}
+    for name in ("Dockerfile", ".dockerignore"):
+        assert named[name] in (folder / name).read_text(encoding="utf-8").splitlines()
+    for name in set(named) - {"Dockerfile", ".dockerignore"}:
+        assert "python -m unittest" in (folder / name).read_text(encoding="utf-8")

@@ -79,7 +79,7 @@ def test_the_pipeline_is_valid(bake: Bake, answers: dict[str, str], tmp_path: Pa
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
 def test_it_checks_builds_and_pushes_at_a_tag(bake: Bake, answers: dict[str, str], ci: str) -> None:
     repository = bake(ci=ci, **answers)
-    lint, image = map(str, commands(repository, ci))
+    lint, *_, image = map(str, commands(repository, ci))
     assert "pre-commit run --all-files" in lint
     expected = [
         f"docker buildx build --load --tag {NAME}:latest ",
@@ -95,12 +95,48 @@ def test_it_checks_builds_and_pushes_at_a_tag(bake: Bake, answers: dict[str, str
     # the machines of continuous integration have no GPU, and frameworks round each in their own way
     assert ("--gpus 0" in image) == ("accelerator" in answers)
     assert ("--tolerance" in image) == ("framework" in answers)
+    assert image.index('version="$(python') < image.index("docker buildx")
     if ci == "github":
-        steps = jobs(repository, ".github/workflows/ci.yml")["image"]["steps"]
-        (push,) = (step for step in steps if step.get("if") == "github.ref_type == 'tag'")
-        assert "docker buildx build --sbom=true --provenance=true --push " in push["run"]
+        found = jobs(repository, WORKFLOW)
+        assert found["release"]["if"] == "github.ref_type == 'tag'"
+        assert found["image"]["if"] == "github.ref_type != 'tag'"
+        # a tag is checked as a change is
+        names = [[step.get("name") for step in found[name]["steps"]] for name in ("image", "release")]
+        assert [name for name in names[1] if name in names[0]] == names[0]
     else:
         assert 'if [ -n "$CI_COMMIT_TAG" ]' in image
+
+
+@each_answers
+def test_the_workflow_has_the_least_permissions_and_pins_every_action(bake: Bake, answers: dict[str, str]) -> None:
+    repository = bake(ci="github", **answers)
+    workflow = yaml.safe_load(repository.read(WORKFLOW))
+    read = {"contents": "read"}
+    assert workflow["permissions"] == read
+    permissions = {name: job.get("permissions", read) for name, job in workflow["jobs"].items()}
+    assert permissions == {"lint": read, "image": read, "release": {**read, "packages": "write"}}
+    for content in (repository.read(WORKFLOW), Repository(ROOT).read(WORKFLOW)):
+        uses = re.findall(r"uses: (.*)", content)
+        assert [use for use in uses if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", use)] == []
+
+
+@each_answers
+def test_zizmor_finds_nothing(bake: Bake, answers: dict[str, str]) -> None:
+    repository = bake(ci="github", **answers)
+    repository.run("git", "init", "--quiet")
+    for folder in (repository, Repository(ROOT)):
+        output = folder.run(TOOLS / "zizmor", "--offline", "--no-progress", ".github", NO_COLOR="1")
+        assert "No findings to report" in output
+
+
+@pytest.mark.parametrize("python", QUESTIONS["python_version"])
+def test_no_packages_are_proposed_for_another_python(bake: Bake, python: str) -> None:
+    dependabot = yaml.safe_load(bake(ci="github", python_version=python).read(".github/dependabot.yml"))
+    assert {update["package-ecosystem"] for update in dependabot["updates"]} == {"pre-commit", "github-actions"}
+    renovate = json.loads(bake(ci="gitlab", python_version=python).read("renovate.json"))
+    assert renovate["constraints"]["python"] == f"~={python}.0"
+    disabled = {name for rule in renovate["packageRules"] if not rule["enabled"] for name in rule["matchManagers"]}
+    assert disabled == {"dockerfile"} | ({"pip_requirements", "pip-compile"} if python in ("3.8", "3.6") else set())
 
 
 def test_the_workflow_of_the_template_is_valid() -> None:
@@ -163,13 +199,15 @@ def test_git_is_left_alone_by_default(tmp_path: Path) -> None:
 
 @pytest.mark.command
 def test_a_first_commit_holds_every_file(tmp_path: Path) -> None:
-    result = generate(tmp_path, "git=yes", "ci=github")
+    identity = "[user]\nname = Ann\nemail = ann@example.com\n[init]\ndefaultBranch = trunk\n"
+    result = generate(tmp_path, "git=yes", "ci=github", identity=identity)
     repository = Repository(tmp_path / "output" / NAME)
     assert repository.run("git", "status", "--porcelain") == ""
     committed = repository.run("git", "ls-files").split()
     assert committed == sorted(name for name in repository.files() if not name.startswith(".git/"))
     assert f"Git: the first commit is {repository.run('git', 'rev-parse', '--short', 'HEAD').strip()}." in result.stdout
     assert repository.run("git", "log", "--format=%an <%ae>").strip() == "Ann <ann@example.com>"
+    assert repository.run("git", "branch", "--show-current") == "main\n"
     assert "100755" in repository.run("git", "ls-files", "--stage", "entrypoint.sh")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from lock import CUDA, PINS, TOOL_PINS, PackageSet, find_sets, list_pins, resolve, target
+from lock import CPU_BUILD, CUDA, PINS, TOOL_PINS, PackageSet, find_sets, list_pins, resolve, target
 
 from template_extensions.images import base_images, framework_versions
 
@@ -43,6 +43,14 @@ def test_the_cpu_pins_nothing_for_cuda(packages: PackageSet) -> None:
     assert not CUDA.search((PINS / packages.pins).read_text(encoding="utf-8"))
 
 
+@each_set
+def test_a_build_of_pytorch_for_the_cpu_is_pinned_as_such(packages: PackageSet) -> None:
+    torch = {pin for pin in read_pins(packages.pins) if pin.startswith("torch==")}
+    is_cpu = packages.stack.accelerator == "cpu"
+    assert {pin.endswith(CPU_BUILD) for pin in torch} <= {is_cpu}
+    assert len(torch) == (packages.stack.framework == "pytorch" and not packages.inside)
+
+
 @pytest.mark.parametrize("packages", [packages for packages in SETS if packages.inside], ids=lambda each: each.pins)
 def test_an_image_that_has_the_framework_keeps_what_the_framework_brought(packages: PackageSet) -> None:
     everything, rest = read_pins(packages.stack.pins(packages.image)), read_pins(packages.pins)
@@ -56,6 +64,7 @@ def test_an_image_that_has_the_framework_keeps_what_the_framework_brought(packag
 def test_the_pins_go_together_and_miss_nothing(packages: PackageSet, tmp_path: Path) -> None:
     pinned = read_pins(packages.pins)
     source = tmp_path / "requirements.txt"
+    pinned = {pin.replace(CPU_BUILD, "") for pin in pinned}
     source.write_text("\n".join(pinned), encoding="utf-8")
     options = target(packages.stack.python_version)
     resolved = resolve(source, *options)

@@ -6,13 +6,14 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from commands import CommandFailed, run
-from repository import ROOT, TEMPLATE, Repository, cookiecutter
+from repository import QUESTIONS, ROOT, TEMPLATE, Repository, cookiecutter
 
 from template_extensions.images import runtime_version
 
@@ -106,15 +107,16 @@ class Cruft:
     def create(self, answers: dict[str, str]) -> Folder:
         """Make a repository of the template's last commit, with the user's changes, and commit it."""
         created = Folder(self.folder / answers.get("model_slug", NAME))
-        self._run("create", self.template.path, "--no-input", "--extra-context", json.dumps(answers))
+        self.run("create", self.template.path, "--no-input", "--extra-context", json.dumps(answers))
         return created
 
     def update(self, repository: Folder, **answers: str) -> None:
         """Bring a repository to the template's last commit."""
         changed = ["--variables-to-update", json.dumps(answers)] if answers else []
-        self._run("update", "--skip-apply-ask", "--project-dir", repository.path, *changed)
+        self.run("update", "--skip-apply-ask", "--project-dir", repository.path, *changed)
 
-    def _run(self, *arguments: str | Path) -> None:
+    def run(self, *arguments: str | Path) -> None:
+        """Run one of its commands."""
         self.output = run([sys.executable, "-m", "cruft", *arguments], folder=self.folder, environment=self.variables)
 
 
@@ -157,12 +159,67 @@ def test_the_next_version_is_taken_over_an_edited_model(
     cruft.update(repository)
 
     assert "as clean as possible" in cruft.output
-    assert "Your model's repository" not in cruft.output, "nothing was made: cruft compares two versions"
+    assert "The repository of your model" not in cruft.output, "nothing was made: cruft compares two versions"
     assert_renewed(repository, render(tmp_path / "fresh", answers))
     assert_theirs(repository)
     assert json.loads(repository.read(".cruft.json"))["commit"] == head
     assert list(cruft.temporary.glob("*/")) == []
     repository.check_style()
+
+
+def test_a_repository_below_the_folder_for_temporary_files_is_created_with_a_summary(
+    template: Folder, cruft: Cruft
+) -> None:
+    template.commit()
+    cruft.run("create", template.path, "--no-input", "--output-dir", cruft.temporary)
+    assert f"The repository of your model is in {NAME}/." in cruft.output
+    shutil.rmtree(cruft.temporary / NAME)
+
+
+def test_an_unknown_key_is_let_be_and_a_value_that_cannot_be_used_is_not(template: Folder, cruft: Cruft) -> None:
+    template.commit()
+    created = cruft.create({"retired_question": "x", "author": "Ann"})
+    assert created.metadata()["author"] == "Ann"
+    answers = cruft.folder / "answers.yaml"
+    answers.write_text("default_context: {python_version: 3.8, retired_question: x}", encoding="utf-8")
+    with pytest.raises(CommandFailed, match=r'write python_version: "3\.8"') as refusal:
+        cruft.run("create", template.path, "--no-input", "--config-file", answers, "--output-dir", cruft.temporary)
+    assert "retired_question is" not in str(refusal.value)
+    assert not (cruft.temporary / NAME).exists()
+
+
+def test_an_update_brings_no_example_into_a_repository_that_had_a_model(
+    template: Folder, cruft: Cruft, tmp_path: Path
+) -> None:
+    now = make_older(template)
+    repository = Folder(tmp_path / "output" / NAME)
+    repository.write(MODEL, THEIRS[MODEL])
+    repository.commit()
+    options = ("--no-input", "--overwrite-if-exists", "--skip-if-file-exists")
+    result = cookiecutter(tmp_path / "output", *options, template=template.path)
+    assert result.returncode == 0, result.stderr
+    cruft.run("link", template.path, "--no-input", "--project-dir", repository.path)
+    repository.commit()
+    before = example_files(repository)
+    assert before == {MODEL}
+    restore(template, now)
+    cruft.update(repository)
+    assert runtime_version() in repository.read(VERSION)
+    assert example_files(repository) == before
+    assert repository.read(MODEL) == THEIRS[MODEL]
+
+
+def test_an_update_brings_no_example_back_once_it_is_replaced(template: Folder, cruft: Cruft) -> None:
+    now = make_older(template)
+    repository = cruft.create({})
+    for name in example_files(repository):
+        (repository.path / name).unlink()
+    repository.write(MODEL, THEIRS[MODEL])
+    repository.commit()
+    restore(template, now)
+    cruft.update(repository)
+    assert runtime_version() in repository.read(VERSION)
+    assert example_files(repository) == {MODEL}
 
 
 def test_a_package_can_take_the_place_of_the_folder(template: Folder, cruft: Cruft) -> None:
@@ -251,24 +308,44 @@ def test_a_replay_gives_the_same_tree(tmp_path: Path) -> None:
     assert Folder(tmp_path / "second" / NAME).contents() == expected
 
 
-@pytest.mark.parametrize(
-    ("question", "prompt"),
-    [
-        ("runtime", "Server: where its code, flask_psc_model, comes from"),
-        # its default is computed
-        ("container_user", "Container's user: root, a user id, or user:group ids (1000:1000)"),
-    ],
-)
-def test_a_replay_from_before_a_question_asks_it(tmp_path: Path, question: str, prompt: str) -> None:
-    expected = render(tmp_path / "first", {})
-    (saved,) = (tmp_path / "first.replay").iterdir()
-    context: dict[str, Any] = json.loads(saved.read_text(encoding="utf-8"))
-    del context["cookiecutter"][question]
-    saved.write_text(json.dumps(context), encoding="utf-8")
-    result = cookiecutter(tmp_path / "second", "--replay-file", saved, keys="\n")
-    assert result.returncode == 0, result.stderr
-    assert prompt in result.stdout
-    assert Folder(tmp_path / "second" / NAME).contents() == expected
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return what Cookiecutter saves for the defaults, and the files that it renders."""
+    folder = tmp_path_factory.mktemp("replayed")
+    files = render(folder / "first", {})
+    (saved,) = (folder / "first.replay").iterdir()
+    return json.loads(saved.read_text(encoding="utf-8")), files
+
+
+@pytest.mark.parametrize("key", [key for key in QUESTIONS if key.startswith("__") and key != "__prompts__"])
+def test_a_replay_from_before_a_derived_answer_gives_the_same_tree(
+    key: str, replayed: tuple[dict[str, Any], dict[str, bytes]], tmp_path: Path
+) -> None:
+    result = replay_without(key, replayed[0], tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert Folder(tmp_path / "second" / NAME).contents() == replayed[1]
+
+
+@pytest.mark.parametrize("key", [key for key in QUESTIONS if not key.startswith("_")])
+def test_a_replay_from_before_a_question_asks_it_alone(
+    key: str, replayed: tuple[dict[str, Any], dict[str, bytes]], tmp_path: Path
+) -> None:
+    answer = replayed[0]["cookiecutter"][key]
+    result = replay_without(key, replayed[0], tmp_path, "1" if isinstance(QUESTIONS[key], list) else answer)
+    assert result.returncode == 0, result.stdout + result.stderr
+    prompt = QUESTIONS["__prompts__"][key]
+    assert f"[1/1] {prompt['__prompt__'] if isinstance(prompt, dict) else prompt}" in result.stdout
+    assert Folder(tmp_path / "second" / NAME).contents() == replayed[1]
+
+
+def replay_without(
+    key: str, context: dict[str, Any], folder: Path, answer: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Replay what was saved without a key, as in a file from an earlier version."""
+    saved = folder / "replay.json"
+    answers = {name: value for name, value in context["cookiecutter"].items() if name != key}
+    saved.write_text(json.dumps({**context, "cookiecutter": answers}), encoding="utf-8")
+    return cookiecutter(folder / "second", "--replay-file", saved, keys=f"{answer}\n")
 
 
 def test_the_changelog_tells_of_the_version() -> None:
@@ -286,9 +363,9 @@ def make_older(template: Folder) -> Path:
     (template.path / RUNTIME / "model" / "units.py").unlink()
     for name in (MODEL, "README.md", "Dockerfile", ".gitignore"):
         template.write(f"{TEMPLATE.name}/{name}", "# older\n" + template.read(f"{TEMPLATE.name}/{name}"))
-    template.replace("templates/requirements/versions.yaml", "torch==2.13.0", "torch==2.12.9")
-    for path in (template.path / "templates" / "requirements").glob("pytorch-2.13.0-*"):
-        path.rename(path.with_name(path.name.replace("2.13.0", "2.12.9")))
+    template.replace("templates/requirements/versions.yaml", "torch==2.14.1", "torch==2.14.0")
+    for path in (template.path / "templates" / "requirements").glob("pytorch-2.14.1-*"):
+        path.rename(path.with_name(path.name.replace("2.14.1", "2.14.0")))
     template.commit()
     return now
 
@@ -331,6 +408,11 @@ def make_theirs(repository: Folder) -> Folder:
         repository.write(name, text)
     repository.commit()
     return repository
+
+
+def example_files(repository: Folder) -> set[str]:
+    """Return the files of the example, or of the model that took its place."""
+    return {name for name in repository.files() if name.startswith(("asset_bundle/", "model_lib/", "tests/"))}
 
 
 def assert_theirs(repository: Folder) -> None:
