@@ -10,7 +10,7 @@ from . import ToolCommand, exit_with_error
 
 #: The options for only one kind of manifests.
 SERVER_OPTIONS = ("replicas", "max_replicas", "port")
-JOB_OPTIONS = ("shards", "inputs", "outputs")
+JOB_OPTIONS = ("shards", "parallelism", "inputs", "outputs")
 
 #: The default of --max-replicas, as a multiple of --replicas.
 GROWTH = 4
@@ -89,6 +89,12 @@ def _check(
     help="Number of shards (one pod each).",
 )
 @click.option(
+    "--parallelism",
+    type=click.IntRange(1, MAX_SHARDS),
+    show_default="--shards",
+    help="Number of shards that run at once.",
+)
+@click.option(
     "--inputs",
     default="inputs",
     show_default=True,
@@ -112,6 +118,7 @@ def main(
     max_replicas: Optional[int],
     job: bool,
     shards: int,
+    parallelism: Optional[int],
     inputs: str,
     outputs: str,
 ) -> None:
@@ -141,7 +148,9 @@ def main(
     try:
         workload = Workload.read(image, name, namespace, claim)
         if job:
-            manifests = make_job(workload, inputs, outputs, shards)
+            manifests = make_job(
+                workload, inputs, outputs, shards, min(parallelism or shards, shards)
+            )
         else:
             manifests = make_server(workload, port, replicas, most)
     except (OSError, ValueError) as error:
