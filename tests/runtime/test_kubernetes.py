@@ -1,6 +1,7 @@
 """The Kubernetes manifests: resources and times of `model.yaml`, and sound objects."""
 
 import math
+import os
 import re
 import runpy
 from concurrent.futures import ThreadPoolExecutor
@@ -119,6 +120,26 @@ def test_a_gpu_is_requested_where_the_model_needs_one():
     asked = make_resources(ModelSpec.decode(Metadata({"resources": resources})).limits)
     expected = {"cpu": "4", "memory": "2Gi", "nvidia.com/gpu": "2"}
     assert asked == {"requests": expected, "limits": expected}
+
+
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_a_new_pod_waits_for_the_gpu_of_an_old_one(repository, make_manifests, gpus):
+    path = os.path.join(repository, "model.yaml")
+    with open(path, encoding="utf-8") as file:
+        content = yaml.safe_load(file)
+    content["resources"]["gpu"] = {"count": gpus}
+    with open(path, "w", encoding="utf-8") as file:
+        yaml.safe_dump(content, file)
+    rolling = {"maxSurge": 0, "maxUnavailable": 1}
+    strategy = {"type": "RollingUpdate", "rollingUpdate": rolling} if gpus else None
+    assert make_manifests()[0]["spec"].get("strategy") == strategy
+
+
+def test_temporary_files_have_a_limit(make_manifests):
+    for args in ([], ["--job", "--claim", "jobs"]):
+        volumes = find_pod(make_manifests(*args)[0])["volumes"]
+        [tmp] = [each for each in volumes if each["name"] == "tmp"]
+        assert tmp["emptyDir"] == {"sizeLimit": "1Gi"}
 
 
 @pytest.mark.parametrize(
@@ -416,6 +437,18 @@ def test_a_bulk_run_is_a_job_with_a_pod_for_each_shard(make_manifests):
         "completions": 8,
         "parallelism": 8,
         "backoffLimitPerIndex": 3,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {
+            "rules": [
+                make_exit_rule("FailJob", 2),
+                make_exit_rule("FailIndex", 3),
+                {
+                    "action": "Ignore",
+                    "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+                },
+            ]
+        },
+        "ttlSecondsAfterFinished": 604800,
     }
     pod, container = find_pod(job), find_container(job)
     # Kubernetes takes a limit for each index with no other policy
@@ -423,11 +456,25 @@ def test_a_bulk_run_is_a_job_with_a_pod_for_each_shard(make_manifests):
     assert container["env"] == [{"name": "PSC_SHARD_COUNT", "value": "8"}]
     module = ["python", "-m", "flask_psc_model.cli.run_many"]
     folders = ["/data/inputs", "/data/outputs"]
-    assert container["command"] == module + folders + ["--resume", "--processes", "1"]
+    options = ["--resume", "--retries", "2", "--accept-refused", "--processes", "1"]
+    assert container["command"] == module + folders + options
     assert container["resources"]["limits"] == {"cpu": "500m", "memory": "1536Mi"}
     assert pod["terminationGracePeriodSeconds"] == 90 + 20
     # it is no server
     assert not {"ports", "livenessProbe", "lifecycle"} & set(container)
+
+
+def make_exit_rule(action, status):
+    """Return the rule for an exit status of the model's container."""
+    exits = {"containerName": "model", "operator": "In", "values": [status]}
+    return {"action": action, "onExitCodes": exits}
+
+
+@pytest.mark.parametrize(("given", "parallelism"), [("3", 3), ("9", 8)])
+def test_fewer_pods_than_shards_may_run_at_once(make_manifests, given, parallelism):
+    args = ["--job", "--claim", "jobs", "--shards", "8", "--parallelism", given]
+    [job] = make_manifests(*args)
+    assert (job["spec"]["completions"], job["spec"]["parallelism"]) == (8, parallelism)
 
 
 @pytest.mark.parametrize("folder", ["a/b", "/data/a/b"])

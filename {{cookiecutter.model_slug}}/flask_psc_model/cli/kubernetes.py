@@ -11,7 +11,7 @@ from ._options import ToolCommand
 
 #: The options for only one kind of manifests.
 SERVER_OPTIONS = ("replicas", "max_replicas", "port")
-JOB_OPTIONS = ("shards", "inputs", "outputs")
+JOB_OPTIONS = ("shards", "parallelism", "inputs", "outputs")
 
 #: The default of --max-replicas, as a multiple of --replicas.
 GROWTH = 4
@@ -90,6 +90,12 @@ def _check(
     help="Number of shards (one pod each).",
 )
 @click.option(
+    "--parallelism",
+    type=click.IntRange(1, MAX_SHARDS),
+    show_default="--shards",
+    help="Number of shards that run at once.",
+)
+@click.option(
     "--inputs",
     default="inputs",
     show_default=True,
@@ -113,6 +119,7 @@ def main(
     max_replicas: Optional[int],
     job: bool,
     shards: int,
+    parallelism: Optional[int],
     inputs: str,
     outputs: str,
 ) -> None:
@@ -142,7 +149,9 @@ def main(
     try:
         workload = Workload.read(image, name, namespace, claim)
         if job:
-            manifests = make_job(workload, inputs, outputs, shards)
+            manifests = make_job(
+                workload, inputs, outputs, shards, min(parallelism or shards, shards)
+            )
         else:
             manifests = make_server(workload, port, replicas, most)
     except (OSError, ValueError) as error:

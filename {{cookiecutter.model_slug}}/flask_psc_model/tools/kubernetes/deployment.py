@@ -52,6 +52,11 @@ def make_deployment(workload: Workload, port: int) -> Dict[str, Any]:
             "preStop": {"exec": {"command": ["sleep", str(LEAVING_SECONDS)]}}
         },
     }
+    strategy = {}
+    if limits.gpus:
+        # a new pod needs the GPU of an old one
+        rolling = {"maxSurge": 0, "maxUnavailable": 1}
+        strategy = {"strategy": {"type": "RollingUpdate", "rollingUpdate": rolling}}
     stop_seconds = LEAVING_SECONDS + count_stop_seconds(limits)
     start_seconds = START_SECONDS + math.ceil(limits.status_timeout)
     return {
@@ -60,6 +65,7 @@ def make_deployment(workload: Workload, port: int) -> Dict[str, Any]:
         "metadata": workload.make_metadata(COMPONENT),
         "spec": {
             "progressDeadlineSeconds": PROGRESS_SECONDS + start_seconds,
+            **strategy,
             "selector": {"matchLabels": workload.make_selector(COMPONENT)},
             "template": make_pod_template(workload, COMPONENT, running, stop_seconds),
         },

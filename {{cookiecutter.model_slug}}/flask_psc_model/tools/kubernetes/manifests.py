@@ -51,7 +51,7 @@ def make_server(
 
 
 def make_job(
-    workload: Workload, inputs: str, outputs: str, shards: int
+    workload: Workload, inputs: str, outputs: str, shards: int, parallelism: int
 ) -> List[Dict[str, Any]]:
     """Return the object that runs a model on many folders.
 
@@ -60,12 +60,13 @@ def make_job(
         inputs: the folder of the jobs, in the claim.
         outputs: the folder for their outputs, in the claim.
         shards: the number of pods.
+        parallelism: how many of them run at once.
 
     Raises:
         ValueError: `model.yaml` lacks a resource.
     """
     inputs, outputs = (posixpath.join(MOUNT_POINT, each) for each in (inputs, outputs))
-    return [make_indexed_job(workload, inputs, outputs, shards)]
+    return [make_indexed_job(workload, inputs, outputs, shards, parallelism)]
 
 
 def write_manifests(manifests: Sequence[Dict[str, Any]]) -> str:

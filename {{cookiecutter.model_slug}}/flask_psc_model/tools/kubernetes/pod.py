@@ -16,6 +16,12 @@ ROOT_CAPABILITIES = ["DAC_OVERRIDE", "FOWNER"]
 #: `graceful_timeout` is 15 of them.
 STOP_SECONDS = 20
 
+#: The name of the container.
+CONTAINER = "model"
+
+#: The folder for temporary files; a pod that fills it is evicted, and not its node.
+_TEMPORARY = {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}
+
 Amount = TypeVar("Amount", int, float)
 
 
@@ -43,7 +49,7 @@ def make_pod_template(
         stop_seconds: from the signal to stop to the kill.
         policy: more of the pods' `spec`, such as `restartPolicy`.
     """
-    container: Dict[str, Any] = {"name": "model", "image": workload.image}
+    container: Dict[str, Any] = {"name": CONTAINER, "image": workload.image}
     container.update(running)
     capabilities = {"drop": ["ALL"]}
     if workload.user.user == 0:
@@ -67,7 +73,7 @@ def make_pod_template(
         terminationGracePeriodSeconds=stop_seconds,
         securityContext=_make_security_context(workload.user),
         containers=[container],
-        volumes=[_make_data_volume(workload), {"name": "tmp", "emptyDir": {}}],
+        volumes=[_make_data_volume(workload), _TEMPORARY],
     )
     return {"metadata": {"labels": workload.make_labels(component)}, "spec": spec}
 
