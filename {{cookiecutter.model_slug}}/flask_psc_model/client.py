@@ -5,8 +5,8 @@ import re
 from http.client import HTTPException
 from typing import Any, Dict, NamedTuple, Optional, Union
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit, urlunsplit
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
@@ -18,17 +18,19 @@ class Response(NamedTuple):
         status_code: the HTTP status.
         content_type: of the body, empty where there is none.
         data: the body.
+        location: the URL of a redirect, empty where there is none.
     """
 
     status_code: int
     content_type: str
     data: bytes
+    location: str = ""
 
     def get_json(self) -> Any:
         """Return the decoded body, None if it is not JSON."""
         try:
             return json_format.loads(self.data.decode("utf-8"))
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     @property
@@ -40,10 +42,21 @@ class Response(NamedTuple):
         """
         content = self.get_json()
         if not isinstance(content, dict) or not isinstance(content.get("message"), str):
+            shown = repr(self.data[:200]) if self.data else "an empty body"
             raise ValueError(
-                f"not the response object of the specification: {self.data[:200]!r}"
+                f"the server answered {self.status_code}: not the response object of the"
+                f" specification, but {shown}"
             )
         return str(content["message"])
+
+
+class _RedirectHandler(HTTPRedirectHandler):
+    """Follows redirects of GET only: urllib turns a redirected POST into a GET."""
+
+    def redirect_request(self, req: Request, *args: Any) -> Optional[Request]:
+        if req.get_method() != "GET":
+            return None
+        return super().redirect_request(req, *args)
 
 
 class Client:
@@ -63,7 +76,8 @@ class Client:
         self.timeout = timeout
         # a proxy named by the environment cannot reach this machine's servers
         is_local = urlsplit(self.url).hostname in LOCAL_HOSTS
-        self._opener = build_opener(*[ProxyHandler({})] if is_local else [])
+        proxies = [ProxyHandler({})] if is_local else []
+        self._opener = build_opener(_RedirectHandler, *proxies)
 
     def get(self, path: str) -> Response:
         """Send a GET request.
@@ -107,10 +121,12 @@ class Client:
             except HTTPError as error:
                 response = error
             with response:
+                location = response.headers.get("Location", "")
                 return Response(
                     response.getcode(),
                     response.headers.get("Content-Type", ""),
                     response.read(),
+                    location and urljoin(request.full_url, location),
                 )
         except URLError as error:
             # its reason is what went wrong, without urllib's own words around it
@@ -129,6 +145,11 @@ def base_url(url: str) -> str:
         ValueError: it is not an HTTP URL.
     """
     url = url.strip()
+    if any(ord(each) > 127 for each in url):
+        raise ValueError(
+            f"{url!r} has characters that are not ASCII: write the host as its xn--"
+            " name, and the path in percent-encoding"
+        )
     try:
         parts = urlsplit(url if "//" in url else "http://" + url)
         valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
