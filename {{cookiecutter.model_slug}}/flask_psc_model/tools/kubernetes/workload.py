@@ -18,6 +18,7 @@ class Workload(NamedTuple):
         namespace: of every object; None for kubectl's current one.
         claim: the PersistentVolumeClaim with the jobs' folders; None for an empty
             folder in each pod.
+        path: of the `model.yaml`, for messages.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Workload(NamedTuple):
     version: str = ""
     namespace: Optional[str] = None
     claim: Optional[str] = None
+    path: str = "model.yaml"
 
     @classmethod
     def read(
@@ -55,6 +57,7 @@ class Workload(NamedTuple):
             spec.version,
             namespace,
             claim,
+            spec.path,
         )
 
     def make_metadata(self, component: str) -> Dict[str, Any]:
