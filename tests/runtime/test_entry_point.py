@@ -2,14 +2,12 @@
 
 import os
 import re
-import signal
 from importlib import import_module
 
 import click
 import pytest
 from click.testing import CliRunner
 from flask_psc_model.__main__ import main
-from flask_psc_model.cli import exit_on_signals
 
 from .commands import run_python
 from .template import TEMPLATE
@@ -83,24 +81,3 @@ def test_what_is_no_command_is_refused(name):
     ending = run_entry_point(name)
     assert ending.exit_code == 2, ending.output
     assert "No such command" in ending.output
-
-
-@pytest.fixture
-def _signals():
-    """Put the handlers of signals back."""
-    handlers = {
-        each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)
-    }
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-
-
-@pytest.mark.usefixtures("_signals")
-def test_a_signal_ends_a_command_by_an_exception_unless_it_was_ignored():
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    exit_on_signals()
-    with pytest.raises(SystemExit) as caught:
-        os.kill(os.getpid(), signal.SIGTERM)
-    assert caught.value.code == 128 + signal.SIGTERM
-    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN

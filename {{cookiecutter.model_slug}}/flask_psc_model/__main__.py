@@ -9,7 +9,7 @@ import click
 from . import cli
 
 
-class Commands(click.Group):
+class Commands(cli.Command, click.Group):
     """The modules of `cli` whose `main` is a command, each imported on first use."""
 
     def list_commands(self, context: click.Context) -> List[str]:

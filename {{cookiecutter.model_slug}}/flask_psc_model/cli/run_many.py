@@ -20,10 +20,10 @@ from ..logs import configure_logging
 from ..model.loading import describe, to_path
 from ..model.spec import ModelSpec
 from ..server.app import ModelApp
-from . import exit_with_error
+from . import Command, exit_with_error
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument(
     "inputs", envvar="PSC_MODEL_INPUT", type=click.Path(exists=True, file_okay=False)
 )
