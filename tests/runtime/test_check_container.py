@@ -401,17 +401,17 @@ def test_a_full_disk_is_no_fault_of_the_server(monkeypatch):
         change(path, mode)
 
     monkeypatch.setattr(shared_folder.os, "chmod", fail)
-    with serve_tiny() as url:
-        with pytest.raises(FolderFailed, match="input.txt: No space .*; free some"):
-            check_server(url, "examples")
+    expected = pytest.raises(FolderFailed, match="input.txt: No space .*; free some")
+    with serve_tiny() as url, expected:
+        check_server(url, "examples")
 
 
 def test_a_disk_without_space_for_the_outputs_is_no_fault_of_the_server(monkeypatch):
     full = os.statvfs_result((4096, 4096, 9, 0, 0, 9, 9, 9, 0, 255))
     monkeypatch.setattr(shared_folder.os, "statvfs", lambda path: full)
-    with serve_tiny() as url:
-        with pytest.raises(FolderFailed, match="psc-.* has 0 bytes of free space"):
-            check_server(url, "examples")
+    expected = pytest.raises(FolderFailed, match="psc-.* has 0 bytes of free space")
+    with serve_tiny() as url, expected:
+        check_server(url, "examples")
 
 
 def test_the_files_of_a_job_are_removed_after_it(tmp_path, monkeypatch):

@@ -4,6 +4,10 @@ import json
 import math
 import os
 import shutil
+import signal
+import subprocess
+import sys
+from functools import partial
 
 import pytest
 import yaml
@@ -16,6 +20,7 @@ from flask_psc_model.tools.checklist.points import make_points
 
 from . import models
 from .commands import run_python
+from .processes import is_alive, wait_until
 from .project import make_project, write
 from .template import TEMPLATE
 
@@ -159,6 +164,8 @@ def test_open_points_show_what_to_do_and_where(project):
 def test_a_terminal_shows_colours_if_they_are_wanted(
     tmp_path, monkeypatch, no_color, is_coloured
 ):
+    # the handlers of signals would outlive the test
+    monkeypatch.setattr("signal.signal", lambda *_: None)
     write(str(tmp_path), "model.yaml", "{}")
     monkeypatch.chdir(str(tmp_path))
     monkeypatch.setenv("NO_COLOR", no_color)
@@ -280,6 +287,62 @@ def test_tests_that_are_none_or_do_not_run_are_a_problem(project, tests, expecte
     write(project, "tests/test_model.py", tests)
     [problem] = list_problems(find_failures, project)
     assert expected in problem
+
+
+HANGING = """
+import os, subprocess, sys, time, unittest
+
+# as a server of a test, which has a session of its own
+command = [sys.executable, "-c", "import time; time.sleep(600)"]
+child = subprocess.Popen(command, start_new_session=True)
+with open(os.environ["PIDS"], "w") as file:
+    print(os.getpid(), child.pid, os.environ["TMPDIR"], file=file)
+time.sleep(600)
+"""
+
+
+def find_hanging(pids):
+    """Return what the hanging tests are: two process ids and a folder."""
+    text = pids.read_text() if pids.exists() else ""
+    return text.split() if text.endswith("\n") else None
+
+
+def test_tests_that_hang_are_ended_with_what_they_have_started(
+    project, tmp_path, monkeypatch
+):
+    pids = tmp_path / "pids"
+    monkeypatch.setenv("PIDS", str(pids))
+    write(project, "tests/test_model.py", HANGING)
+    [problem] = Point("", partial(suite.find_failures, timeout=3)).list_problems(
+        project
+    )
+    assert "did not end within 3 s: correct the test that hangs" in str(problem)
+    *processes, folder = find_hanging(pids)
+    assert not [pid for pid in processes if is_alive(pid)]
+    assert not os.path.exists(folder)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_the_tests_too(project, tmp_path, name):
+    pids = tmp_path / "pids"
+    write(project, "tests/test_model.py", HANGING)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flask_psc_model.cli.checklist"],
+        cwd=project,
+        env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1", PIDS=str(pids)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    with process:
+        *processes, folder = wait_until(lambda: find_hanging(pids))
+        for _ in range(2):
+            process.send_signal(getattr(signal, name))
+        errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + getattr(signal, name)
+    assert "Traceback" not in errors
+    assert not [pid for pid in processes if is_alive(pid)]
+    assert not os.path.exists(folder)
 
 
 def test_many_failures_are_counted(project):

@@ -155,7 +155,7 @@ def test_the_files_of_a_run_are_removed_before_the_next(tmp_path):
 
 
 def measure_quickly(project, monkeypatch, *args):
-    """Run the command with figures in place of a measurement, and return how it ended."""
+    """Run the command with made-up figures, and return how it ended."""
     # the handlers of signals would outlive the test
     monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.chdir(project)
