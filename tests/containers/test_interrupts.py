@@ -90,7 +90,8 @@ def test_a_command_that_ends_at_any_moment_leaves_nothing(
         assert docker("ps", "--all", "--quiet", "--filter", f"ancestor={tiny}") == "", moment
         assert list(tmp_path.iterdir()) == [], moment
         assert list_processes(tmp_path) == [], moment
-        assert "Traceback" not in errors, errors
+        # while Python starts, Ctrl-C has its own traceback
+        assert "Traceback" not in errors or process.returncode == -signal.SIGINT, errors
         ends.append(process.returncode)
     # a run may be faster than the first
     assert ends.count(128 + number) > MOMENTS / 2
