@@ -142,6 +142,7 @@ def test_a_project_that_is_ready_has_no_open_point(project):
     assert ending.code == 0, ending
     expected = "".join("[x] {}\n".format(point.title) for point in POINTS)
     assert ending.output == expected + "\nAll points are done.\n"
+    assert "(checking {})\n".format(os.path.realpath(project)) in ending.errors
 
 
 def test_open_points_show_what_to_do_and_where(project):

@@ -119,7 +119,9 @@ def test_nothing_is_written_without_the_option(tmp_path, monkeypatch):
         "loading the model    675 ms     1.2 s",
         "case one               6 ms     11 ms",
         "  resources.memory.size: 128M  (now 3G)",
-        "Add --write to put these values into model.yaml.",
+        "Add --write to put these values into {}.".format(
+            os.path.join(os.path.realpath(project), "model.yaml")
+        ),
     ):
         assert line in ending.output.splitlines()
     assert read_metadata(project) == METADATA

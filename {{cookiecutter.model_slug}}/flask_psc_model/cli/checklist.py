@@ -43,6 +43,7 @@ def main(timeout: int) -> None:
         import_jsonschema()
     except (CannotValidate, OSError) as error:
         exit_with_error(error, 2)
+    click.echo(f"(checking {folder})", err=True)
     count = sum(not _tick(point, folder) for point in points)
     if count:
         click.echo(f"\n{count} of {len(points)} points are open.")

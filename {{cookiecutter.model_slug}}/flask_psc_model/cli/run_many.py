@@ -123,8 +123,8 @@ def list_outputs(model: Model) -> List[str]:
     names = list(model.spec.outputs)
     if not names:
         raise ValueError(
-            "--resume finds the jobs that are done by the outputs of model.yaml, and it"
-            " has none: add them"
+            "--resume finds the jobs that are done by their outputs, and"
+            f" {model.spec.path} has none: add them"
         )
     return names
 

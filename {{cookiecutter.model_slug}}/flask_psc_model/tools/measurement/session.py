@@ -79,7 +79,7 @@ def measure_model(
         record = os.path.join(os.path.dirname(path), FILENAME)
         click.echo(f"Wrote {path} and {record}.")
     else:
-        click.echo("Add --write to put these values into model.yaml.")
+        click.echo(f"Add --write to put these values into {path}.")
 
 
 def _read_jobs(data_folder: str, names: List[str]) -> Dict[str, Inputs]:
