@@ -13,6 +13,8 @@ import sys
 #:   log          what every container has written
 #:   hold         makes `run` wait until it is gone; `held` shows that it waits
 #:   broken       makes every call fail
+#:   blind        makes containers see none of this machine's folders
+#:   unable       what `run` cannot do, in the words of the engine
 #:
 #: There is no image `missing`, and `refused` has no command.
 SCRIPT = """#!{python}
@@ -33,6 +35,12 @@ def fail(message):
 with open(path("calls"), "a") as file:
     file.write(json.dumps(args) + "\\n")
 if os.path.exists(path("broken")):
+    if args == ["info"]:
+        # the reason is on standard output
+        print("Client:\\n Context: default\\n\\nServer:")
+        with open(path("broken")) as file:
+            print("ERROR: " + file.read())
+        sys.exit("errors pretty printing info")
     fail("is the\\ndaemon running?")
 if args[:2] == ["image", "inspect"]:
     if args[2] == "missing":
@@ -46,7 +54,24 @@ elif args[:2] == ["run", "--detach"]:
             time.sleep(0.01)
     if args[-1] == "refused":
         fail("no command specified")
+    if os.path.exists(path("unable")):
+        with open(path("unable")) as file:
+            print("docker: Error response from daemon: " + file.read(), file=sys.stderr)
+        sys.exit(125)
     open(path("containers", args[args.index("--name") + 1]), "w").close()
+elif args[0] == "create":
+    # the folder that a container shares
+    source = [each for each in args if each.startswith("type=bind,")][0].split(",")[1]
+    with open(path("containers", args[args.index("--name") + 1]), "w") as file:
+        file.write(source.split("=", 1)[1])
+elif args[0] == "cp":
+    name, file_name = args[1].split(":/data/")
+    with open(path("containers", name)) as file:
+        source = os.path.join(file.read(), file_name)
+    if os.path.exists(path("blind")):
+        fail("Could not find the file")
+    with open(source) as file:
+        print(file.read())
 elif args[:2] == ["container", "inspect"]:
     with open(path("state")) as file:
         state, port = json.load(file)

@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
@@ -19,13 +21,16 @@ import pytest
 from flask_psc_model.client import Client
 from flask_psc_model.model.spec import ModelSpec
 from flask_psc_model.tools.conformance import container_checks
+from flask_psc_model.tools.conformance.check import Finding, observe
 from flask_psc_model.tools.conformance.checks import CHECKS, choose_checks
-from flask_psc_model.tools.conformance.report import Report
+from flask_psc_model.tools.conformance.report import Report, make_result, write_junit
 from flask_psc_model.tools.conformance.runner import CheckRunner
 from flask_psc_model.tools.conformance.server_under_test import (
     ModelCases,
     ServerUnderTest,
 )
+from flask_psc_model.tools.containers import shared_folder
+from flask_psc_model.tools.containers.shared_folder import FolderFailed
 
 from .commands import run_python
 from .fake_engines import FakeEngine
@@ -298,8 +303,8 @@ def test_no_engine_is_an_error(tmp_path):
 
 
 def test_an_engine_that_does_not_run_is_an_error(engine):
-    engine.write("broken", "")
-    check_error(check_container("model", engine=engine), "is the daemon running?")
+    engine.write("broken", "Cannot connect to the daemon at unix:///x")
+    check_error(check_container("model", engine=engine), "Cannot connect", "start the")
 
 
 def test_another_engine_can_be_named(engine):
@@ -348,12 +353,107 @@ def test_a_wrong_model_yaml_is_an_error(model):
     check_error(check_container("model", model=model), "model.yaml names no inputs")
 
 
-def test_a_report_that_cannot_be_written_is_an_error(tmp_path):
-    path = str(tmp_path / "nowhere" / "junit.xml")
+@pytest.mark.parametrize("name", ["file/junit.xml", "folder"])
+def test_a_report_that_cannot_be_written_is_an_error_before_the_checks(tmp_path, name):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    path = str(tmp_path / name)
     with serve_tiny() as url:
-        ending = check_container("--url", url, "--only", "status", "--report", path)
+        ending = check_container("--url", url, "--report", path)
+    check_error(ending, str(tmp_path))
+    assert ending.output == ""
+
+
+def test_the_folder_of_a_report_is_made(tmp_path):
+    path = str(tmp_path / "new" / "folder" / "junit.xml")
+    with serve_tiny() as url:
+        args = ["--url", url, "--only", "status", "--report", path]
+        assert check_container(*args).code == 0
+    assert ElementTree.parse(path).getroot().tag == "testsuites"
+
+
+def test_names_and_messages_that_xml_cannot_hold_are_cleaned(tmp_path):
+    path = str(tmp_path / "junit.xml")
+    report = Report("a\x1b\udce4\uffff", True)
+    for subject in ("esc\x1bape", "byte\udce9", "line\nbreak"):
+        finding = Finding(subject, "\x00", "\x1b[31m\ufffe", False)
+        report.add(make_result(CHECKS[0], finding, log="\x1b\udcff\ufffe"))
+    write_junit(report, path)
+    names = [case.get("name") for case in ElementTree.parse(path).iter("testcase")]
+    assert names == [
+        r"command/esc\x1bape",
+        r"command/byte\udce9",
+        r"command/line\nbreak",
+    ]
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-1", "1e999", "-inf"])
+def test_a_tolerance_is_a_finite_number(value):
+    ending = check_container("model", "--tolerance", value)
     assert ending.code == 2
-    assert path in ending.errors
+    assert "is not a finite number of 0 or more" in ending.errors
+
+
+def test_a_case_that_cannot_be_compared_fails_by_its_name(model):
+    path = os.path.join(model, "tests", "data", "examples", "word", "results.json")
+    with open(path, "w") as file:
+        file.write('{"text": "HELLO", "length": ' + "[" * 600 + "]" * 600 + "}")
+    with serve_tiny() as url:
+        report = check_server(url, "examples", folder=model)
+    verdicts = {each.subject: each.verdict for each in report.results}
+    assert verdicts == {"two-lines": "passed", "word": "failed"}
+
+
+def test_any_error_of_a_check_is_a_finding():
+    def look():
+        raise RecursionError("too deep")
+
+    finding = observe("word", "200", look)
+    assert (finding.passed, finding.got) == (False, "RecursionError: too deep")
+
+
+def test_an_answer_nested_too_deeply_is_no_response_object():
+    answers = {"GET /status": (200, "ready"), "GET /run": (404, b"[" * 99999)}
+    with answer_with(answers) as (url, _):
+        report = check_server(url, "response-object")
+    got = {each.subject: each.got for each in report.results}
+    assert "not a JSON object" in got["GET /run"]
+
+
+def test_a_full_disk_is_no_fault_of_the_server(monkeypatch):
+    def fail(path, mode, change=os.chmod):
+        if path.endswith("input.txt"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        change(path, mode)
+
+    monkeypatch.setattr(shared_folder.os, "chmod", fail)
+    expected = pytest.raises(FolderFailed, match="input.txt: No space .*; free some")
+    with serve_tiny() as url, expected:
+        check_server(url, "examples")
+
+
+def test_a_disk_without_space_for_the_outputs_is_no_fault_of_the_server(monkeypatch):
+    full = os.statvfs_result((4096, 4096, 9, 0, 0, 9, 9, 9, 0, 255))
+    monkeypatch.setattr(shared_folder.os, "statvfs", lambda path: full)
+    expected = pytest.raises(FolderFailed, match="psc-.* has 0 bytes of free space")
+    with serve_tiny() as url, expected:
+        check_server(url, "examples")
+
+
+def test_the_files_of_a_job_are_removed_after_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    sizes = []
+
+    def count(folder, inputs, make=shared_folder.SharedFolder.make_job):
+        sizes.append(len(os.listdir(folder.path)))
+        return make(folder, inputs)
+
+    monkeypatch.setattr(shared_folder.SharedFolder, "make_job", count)
+    with serve_tiny() as url:
+        assert not check_server(url).has_failed()
+    assert len(sizes) > 20
+    # jobs at the same time
+    assert max(sizes) < 4
 
 
 # --- containers ------------------------------------------------------------------
@@ -374,6 +474,22 @@ def test_a_container_that_exits_is_reported_with_its_log(engine):
         "skipped         exec-form: not checked, since command failed"
     )
     assert engine.containers() == []
+
+
+def test_what_the_engine_cannot_do_is_an_error(engine):
+    engine.write("unable", 'could not select device driver "" [[gpu]]')
+    ending = check_container("model", engine=engine)
+    assert ending.code == 2
+    assert "FAIL" not in ending.output
+    assert "could not select device driver" in ending.errors
+    assert "--gpus 0" in ending.errors
+
+
+def test_an_engine_that_sees_another_tmp_is_an_error(engine, tmp_path):
+    engine.write("blind", "")
+    ending = check_container("model", engine=engine, TMPDIR=str(tmp_path))
+    check_error(ending, str(tmp_path), "set TMPDIR to a folder that the engine shares")
+    assert engine.calls("run") == []
 
 
 def test_an_image_without_a_command_is_reported(engine):

@@ -4,6 +4,10 @@ import json
 import math
 import os
 import shutil
+import signal
+import subprocess
+import sys
+from functools import partial
 
 import pytest
 import yaml
@@ -12,12 +16,15 @@ from flask_psc_model.cli import checklist
 from flask_psc_model.model.metadata import _loaded
 from flask_psc_model.tools.checklist import example, image, metadata, suite
 from flask_psc_model.tools.checklist.point import Point, Problem
-from flask_psc_model.tools.checklist.points import POINTS
+from flask_psc_model.tools.checklist.points import make_points
 
 from . import models
 from .commands import run_python
+from .processes import is_alive, wait_until
 from .project import make_project, write
 from .template import TEMPLATE
+
+POINTS = make_points(60)
 
 METADATA = """\
 specification: "0.3"
@@ -120,6 +127,11 @@ def run_checklist(folder, **environment):
     )
 
 
+def find_failures(folder):
+    """Yield what is wrong with the tests of a project."""
+    return suite.find_failures(folder, 60)
+
+
 def list_problems(find, folder):
     """Return what a function finds, as text."""
     return [str(problem) for problem in Point("", find).list_problems(folder)]
@@ -130,6 +142,7 @@ def test_a_project_that_is_ready_has_no_open_point(project):
     assert ending.code == 0, ending
     expected = "".join("[x] {}\n".format(point.title) for point in POINTS)
     assert ending.output == expected + "\nAll points are done.\n"
+    assert "(checking {})\n".format(os.path.realpath(project)) in ending.errors
 
 
 def test_open_points_show_what_to_do_and_where(project):
@@ -152,6 +165,8 @@ def test_open_points_show_what_to_do_and_where(project):
 def test_a_terminal_shows_colours_if_they_are_wanted(
     tmp_path, monkeypatch, no_color, is_coloured
 ):
+    # the handlers of signals would outlive the test
+    monkeypatch.setattr("signal.signal", lambda *_: None)
     write(str(tmp_path), "model.yaml", "{}")
     monkeypatch.chdir(str(tmp_path))
     monkeypatch.setenv("NO_COLOR", no_color)
@@ -235,6 +250,9 @@ def test_code_of_the_example_is_found_wherever_it_was_moved_to(project):
         ("Py_Yaml.x", "py-yaml-x==1", []),
         ("torch[cuda]>=2  # why\n", "torch==2 \\\n    --hash=sha256:0\n", []),
         ("torch", "torch[cuda]==2.0", []),
+        ("https://example.org/mine-1.0-py3-none-any.whl\nflask", "", ["flask"]),
+        ("git+https://example.org/mine.git@v1", "", []),
+        ("wheels/mine-1.0-py3-none-any.whl\nmine.tar.gz", "", []),
         ("mine", "mine @ https://example.org/mine.whl", []),
         ("--extra-index-url https://example.org\n-r x.in\n# y\n", "", []),
         ('old; python_version < "3.7"\nflask # a; b', "click==1", ["flask"]),
@@ -254,7 +272,7 @@ def test_what_is_not_pinned_is_named(project, wanted, pinned, missing):
 @pytest.mark.parametrize("kind", ["examples", "validation-error"])
 def test_missing_cases_are_named(project, kind):
     shutil.rmtree(os.path.join(project, "tests", "data", kind))
-    [problem] = list_problems(suite.find_failures, project)
+    [problem] = list_problems(find_failures, project)
     assert problem.startswith("tests/data/{}: has no case: add a folder".format(kind))
 
 
@@ -268,8 +286,64 @@ def test_missing_cases_are_named(project, kind):
 )
 def test_tests_that_are_none_or_do_not_run_are_a_problem(project, tests, expected):
     write(project, "tests/test_model.py", tests)
-    [problem] = list_problems(suite.find_failures, project)
+    [problem] = list_problems(find_failures, project)
     assert expected in problem
+
+
+HANGING = """
+import os, subprocess, sys, time, unittest
+
+# as a server of a test, which has a session of its own
+command = [sys.executable, "-c", "import time; time.sleep(600)"]
+child = subprocess.Popen(command, start_new_session=True)
+with open(os.environ["PIDS"], "w") as file:
+    print(os.getpid(), child.pid, os.environ["TMPDIR"], file=file)
+time.sleep(600)
+"""
+
+
+def find_hanging(pids):
+    """Return what the hanging tests are: two process ids and a folder."""
+    text = pids.read_text() if pids.exists() else ""
+    return text.split() if text.endswith("\n") else None
+
+
+def test_tests_that_hang_are_ended_with_what_they_have_started(
+    project, tmp_path, monkeypatch
+):
+    pids = tmp_path / "pids"
+    monkeypatch.setenv("PIDS", str(pids))
+    write(project, "tests/test_model.py", HANGING)
+    [problem] = Point("", partial(suite.find_failures, timeout=3)).list_problems(
+        project
+    )
+    assert "did not end within 3 s: correct the test that hangs" in str(problem)
+    *processes, folder = find_hanging(pids)
+    assert not [pid for pid in processes if is_alive(pid)]
+    assert not os.path.exists(folder)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_the_tests_too(project, tmp_path, name):
+    pids = tmp_path / "pids"
+    write(project, "tests/test_model.py", HANGING)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flask_psc_model.cli.checklist"],
+        cwd=project,
+        env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1", PIDS=str(pids)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    with process:
+        *processes, folder = wait_until(lambda: find_hanging(pids))
+        for _ in range(2):
+            process.send_signal(getattr(signal, name))
+        errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + getattr(signal, name)
+    assert "Traceback" not in errors
+    assert not [pid for pid in processes if is_alive(pid)]
+    assert not os.path.exists(folder)
 
 
 def test_many_failures_are_counted(project):
@@ -277,7 +351,7 @@ def test_many_failures_are_counted(project):
     methods = "".join(method.format(number) for number in range(7))
     head = TESTS.split("    def")[0]
     write(project, "tests/test_model.py", head + methods)
-    problems = list_problems(suite.find_failures, project)
+    problems = list_problems(find_failures, project)
     assert len(problems) == 6
     assert problems[-1] == "tests: 2 more fail (run python -m unittest)"
 
@@ -320,6 +394,61 @@ def test_a_model_that_is_named_by_its_path_has_to_be_copied(project):
 
 
 @pytest.mark.parametrize(
+    ("line", "is_there"),
+    [
+        ("COPY src/model_lib/ model_lib/", False),
+        ("COPY src/*/ model_lib/", False),
+        ('COPY ["src/a b", "./"]', False),
+        ("COPY /model_lib app.py ./", True),
+        ("COPY model_lib/*.py ./", True),
+        ("COPY --from=build /src/model_lib model_lib/", True),
+        ("COPY $SOURCE ./", True),
+        ("ADD https://example.org/weights.bin ./", True),
+        ("COPY <<END ./\nEND", True),
+    ],
+)
+def test_what_is_copied_has_to_exist(project, line, is_there):
+    write(project, "Dockerfile", DOCKERFILE + line + "\n")
+    problems = list_problems(image.find_uncopied, project)
+    assert (problems == []) is is_there
+    for problem in problems:
+        assert "which does not exist" in problem
+
+
+@pytest.mark.parametrize(
+    ("call", "is_there"),
+    [
+        ('create_app("model_lib.model.Model")', True),
+        ('create_app("model_lib.model:Model")', True),
+        ('create_app("model_lib.Model")', True),
+        ('create_app("json.decoder.JSONDecoder")', True),
+        ('create_app("model_lib.moved.Model")', False),
+        ('flask_psc_model.create_app(model_factory="moved.model:Model")', False),
+        ('print("moved.model.Model")', True),
+    ],
+)
+def test_a_model_has_to_be_where_its_path_says(project, call, is_there):
+    write(project, "app.py", "from flask_psc_model import create_app\n" + call)
+    problems = list_problems(image.find_uncopied, project)
+    assert (problems == []) is is_there
+    for problem in problems:
+        assert problem.startswith("app.py: names m")
+
+
+def test_a_model_that_was_moved_below_another_folder_is_not_ready(project):
+    os.mkdir(os.path.join(project, "src"))
+    os.rename(os.path.join(project, "model_lib"), os.path.join(project, "src/moved"))
+    ending = run_checklist(project)
+    assert ending.code == 1, ending
+    for line in (
+        "Dockerfile: copies model_lib/, which does not exist: correct the path",
+        "app.py: names model_lib.model.Model, and there is no model_lib/model.py:"
+        " correct the path, or move the file there",
+    ):
+        assert "      {}\n".format(line) in ending.output
+
+
+@pytest.mark.parametrize(
     ("line", "copies"),
     [
         ("COPY . .", True),
@@ -341,7 +470,8 @@ def test_a_model_that_is_named_by_its_path_has_to_be_copied(project):
 )
 def test_a_line_of_a_dockerfile_is_read_as_the_engine_reads_it(project, line, copies):
     write(project, "app.py", "import a.b.c")
-    add_file(project, "a/b/c.py", "")
+    for name in ("a/b/c.py", "a/b/c.pyc", "b", "x"):
+        add_file(project, name, "")
     write(project, ".dockerignore", "")
     write(project, "Dockerfile", DOCKERFILE + line + "\n")
     problems = list_problems(image.find_uncopied, project)

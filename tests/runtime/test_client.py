@@ -101,6 +101,35 @@ def test_an_answer_that_is_no_response_object_has_no_message(data):
         _ = Response(200, "", data).message
 
 
+@pytest.mark.parametrize(
+    ("status_code", "data", "shown"),
+    [(502, b"<h1>", "but b'<h1>'"), (204, b"", "but an empty body"), (500, b"", "but")],
+)
+def test_the_status_is_named_where_there_is_no_response_object(
+    status_code, data, shown
+):
+    with pytest.raises(ValueError) as caught:
+        _ = Response(status_code, "", data).message
+    assert "the server answered {}: not the".format(status_code) in str(caught.value)
+    assert shown in str(caught.value)
+
+
+@pytest.mark.parametrize("status_code", [301, 302, 303, 307, 308])
+def test_a_redirect_of_a_post_is_an_answer_and_not_followed(status_code):
+    answers = {"POST /run": (status_code, b""), "GET /run": (200, "wrong")}
+    headers = {"Location": "/other/run"}
+    with answer_with(answers, headers=headers) as (url, requests):
+        answer = Client(url).post("/run", json={})
+    assert (answer.status_code, answer.location) == (status_code, url + "/other/run")
+    assert len(requests) == 1
+
+
+@pytest.mark.parametrize("url", ["http://lökalhost:8080", "http://localhost/wähle"])
+def test_a_url_that_is_not_ascii_gets_a_sentence(url):
+    with pytest.raises(ValueError, match="has characters that are not ASCII: write"):
+        Client(url)
+
+
 def test_a_server_that_is_not_there_is_an_os_error():
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

@@ -1,6 +1,7 @@
 """Comparing an output with the expected one."""
 
 import json
+import math
 
 import pytest
 from flask_psc_model.tools.conformance.comparison import find_difference
@@ -65,6 +66,8 @@ def test_the_same(actual, expected):
         ("null", "0", "it is null, not 0"),
         ('"1"', "1", 'it is "1", not 1'),
         ("{}", "[]", "it is {}, not []"),
+        ("5", "1e999", "it is 5, not Infinity"),
+        ("[" * 600 + "]" * 600, "[" * 600 + "1" + "]" * 600, "it is nested too deeply"),
         ("Infinity", "NaN", "it is Infinity, not NaN"),
         ("1" + "0" * 400, "1", "it is 1000"),
         ("cats", "{}", "it is not JSON: b'cats'"),
@@ -93,6 +96,12 @@ def test_the_first_difference_is_named(actual, expected, difference):
         (10**400, 10**400, 0.01, True),
         (10**400, 2, 0.01, False),
         (2, 10**400, 0.01, False),
+        (math.inf, math.inf, 0, True),
+        (5, math.inf, 0.1, False),
+        (math.inf, 5, 0.1, False),
+        (-math.inf, math.inf, 10, False),
+        (10**400, math.inf, 0.1, False),
+        (math.nan, math.inf, 10, False),
         (True, 1, 10, False),
         ("0.5", "0.6", 10, False),
     ],

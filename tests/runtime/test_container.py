@@ -12,7 +12,12 @@ from flask_psc_model.tools.containers.container import (
     NoResponse,
     NotListening,
 )
-from flask_psc_model.tools.containers.engine import Engine, EngineError
+from flask_psc_model.tools.containers.engine import (
+    Engine,
+    EngineError,
+    UnsharedFolder,
+    mount,
+)
 
 from .fake_engines import FakeEngine
 from .web_servers import answer_with
@@ -53,7 +58,8 @@ def test_a_container_gets_the_resources_of_the_model_and_no_command(engine):
     [arguments] = engine.calls("run")
     assert option(arguments, "--memory") == "536870912b"
     assert option(arguments, "--cpus") == "0.5"
-    assert option(arguments, "--volume") == "/some/folder:/data:z"
+    mounted = "type=bind,source=/some/folder,target=/data"
+    assert option(arguments, "--mount") == mounted
     assert "--gpus" not in arguments
     assert arguments[-1] == "model"
 
@@ -166,11 +172,76 @@ def test_no_engine_is_one_line_that_says_what_to_do(tmp_path):
     assert "install it, or name another engine with --engine" in str(caught.value)
 
 
-def test_an_engine_that_does_not_run_is_one_line(engine):
-    engine.write("broken", "")
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("Cannot connect to the Docker daemon at unix:///x.", "start the engine"),
+        (
+            "permission denied while trying to connect to the docker API socket",
+            "let your user use the engine, or run it as root",
+        ),
+    ],
+)
+def test_an_engine_that_does_not_answer_is_shown_with_its_own_words(
+    engine, words, hint
+):
+    engine.write("broken", words)
     with pytest.raises(EngineError) as caught:
         Engine(engine.command).check()
-    assert str(caught.value).endswith("Error: is the daemon running?")
+    assert str(caught.value).endswith("info: ERROR: {}; {}".format(words, hint))
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (
+            'could not select device driver "" with capabilities: [[gpu]].',
+            "check_container runs without any by --gpus 0",
+        ),
+        (
+            "Minimum memory limit allowed is 6MB.",
+            "correct resources.memory.size in model.yaml",
+        ),
+        (
+            "bind source path does not exist: /tmp/psc-1/data",
+            "set TMPDIR to a folder that the engine shares",
+        ),
+        ("something else", ""),
+    ],
+)
+def test_what_the_engine_cannot_do_is_no_fault_of_the_image(engine, words, hint):
+    engine.write("unable", words)
+    with pytest.raises(EngineError) as caught:
+        describe(engine).start()
+    assert words in str(caught.value)
+    assert str(caught.value).endswith(hint)
+
+
+@pytest.mark.parametrize(
+    "words", ["No command specified.", "unable to find user nosuch: no matching"]
+)
+def test_what_the_image_lacks_is_its_fault(engine, words):
+    engine.write("unable", words)
+    with pytest.raises(ContainerExited, match=words):
+        describe(engine).start()
+
+
+def test_a_folder_may_have_any_path():
+    source = mount('/a:b/c,d/"e"')[-1]
+    assert source == 'type=bind,"source=/a:b/c,d/""e""",target=/data'
+
+
+def test_a_folder_that_the_engine_does_not_see_is_named(engine, tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    Engine(engine.command).check_folder(str(shared), "model")
+    engine.write("blind", "")
+    with pytest.raises(UnsharedFolder) as caught:
+        Engine(engine.command).check_folder(str(shared), "model")
+    message = "the folder {}: set TMPDIR to a folder that the engine shares"
+    assert message.format(shared) in str(caught.value)
+    assert engine.containers() == []
+    assert list(shared.iterdir()) == []
 
 
 def test_no_image_is_one_line_that_says_what_to_do(engine):
@@ -184,5 +255,6 @@ def test_a_folder_is_removed_by_root_in_a_container(engine):
     [arguments] = engine.calls("run")
     assert option(arguments, "--user") == "0"
     assert option(arguments, "--entrypoint") == "rm"
-    assert option(arguments, "--volume") == "/tmp/psc-1:/data:z"
+    mounted = "type=bind,source=/tmp/psc-1,target=/data"
+    assert option(arguments, "--mount") == mounted
     assert arguments[-3:] == ["model", "-rf", "/data/data"]

@@ -1,15 +1,18 @@
 """The entry point: `python -m flask_psc_model`."""
 
 import os
+import pty
 import re
 import signal
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
 from flask_psc_model.__main__ import main
-from flask_psc_model.cli import exit_on_signals
 
 from .commands import run_python
+from .processes import read_stat, wait_until
 from .template import TEMPLATE
 
 CLI = os.path.join(TEMPLATE, "flask_psc_model", "cli")
@@ -78,22 +81,133 @@ def test_what_is_no_command_is_refused(name):
     assert "No such command" in ending.output
 
 
-@pytest.fixture
-def _signals():
-    """Put the handlers of signals back."""
-    handlers = {
-        each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)
-    }
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+def start(*args, **options):
+    """Start the entry point with some arguments."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "flask_psc_model"] + list(args),
+        cwd=TEMPLATE,
+        env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        **options,
+    )
 
 
-@pytest.mark.usefixtures("_signals")
-def test_a_signal_ends_a_command_by_an_exception_unless_it_was_ignored():
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    exit_on_signals()
-    with pytest.raises(SystemExit) as caught:
-        os.kill(os.getpid(), signal.SIGTERM)
-    assert caught.value.code == 128 + signal.SIGTERM
-    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+def test_ctrl_c_at_a_prompt_is_the_status_of_a_shell():
+    process = start("run_job", stdout=subprocess.PIPE)
+    prompt = "URL of the model's server: "
+    assert process.stdout.read(len(prompt)) == prompt
+    # until it reads
+    wait_until(lambda: read_stat(process.pid)[0] == "S")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "interrupted"
+
+
+def test_the_end_of_the_input_at_a_prompt_is_no_interrupt():
+    process = start("run_job", stdout=subprocess.DEVNULL)
+    _, errors = process.communicate("", timeout=60)
+    assert process.returncode == 1
+    assert errors.endswith("Aborted!\n")
+
+
+def test_a_reader_that_leaves_does_not_end_a_command():
+    process = start("kubernetes", "--help", stdout=subprocess.PIPE)
+    process.stdout.close()
+    process.stdin.close()
+    with process.stderr:
+        errors = process.stderr.read()
+    assert (process.wait(60), errors) == (0, "")
+
+
+def test_a_terminal_that_closes_does_not_end_a_command():
+    parent, child = pty.openpty()
+    process = start("kubernetes", "--help", stdout=child)
+    os.close(child)
+    os.close(parent)
+    _, errors = process.communicate("", timeout=60)
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_a_full_disk_is_an_error():
+    with open("/dev/full", "w") as full:
+        process = start("kubernetes", "--help", stdout=full)
+        _, errors = process.communicate("", timeout=60)
+    assert process.returncode != 0
+    assert "No space left" in errors
+
+
+def test_what_an_encoding_lacks_is_escaped():
+    args = ["run_job", "--url", "http://h\udce9\u20ac", "-i", "x", "-o", "x"]
+    ending = run_python(
+        *["-m", "flask_psc_model"] + args, folder=TEMPLATE, PYTHONIOENCODING="latin-1"
+    )
+    assert ending.code == 1, ending
+    assert r"'http://h\udce9\u20ac' has characters" in ending.errors
+
+
+# the image, which sets LANG, runs the other one
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"check_status"}))
+def test_a_locale_without_utf_8_is_one_line_at_most(command):
+    args = ["-m", "flask_psc_model.cli." + command, "--help"]
+    ending = run_python(*args, folder=TEMPLATE, LC_ALL="C", LANG="C")
+    if sys.version_info >= (3, 7):
+        assert ending.code == 0, ending
+    else:
+        assert ending.code == 2, ending
+        assert ending.errors == (
+            "error: Python 3.6 needs a UTF-8 locale: run `export LC_ALL=C.UTF-8`"
+            " first\n"
+        )
+
+
+WAITING = """
+import signal, sys, time
+from flask_psc_model.tools.interrupts import end_on_signals, interruptible
+
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+end_on_signals()
+print("ready", flush=True)
+try:
+    # the work between two waits
+    sys.stdin.readline()
+    print("worked", flush=True)
+    with interruptible():
+        time.sleep(60)
+except KeyboardInterrupt:
+    sys.exit(130)
+finally:
+    print("cleaning", flush=True)
+    sys.stdin.readline()
+    with interruptible():
+        print("clean", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_wait_and_neither_the_work_nor_the_cleanup(number):
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING],
+        cwd=TEMPLATE,
+        env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    with process:
+        assert process.stdout.readline() == "ready\n"
+        # ignored before, as nohup does
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(number)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "worked\n"
+        assert process.stdout.readline() == "cleaning\n"
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate("\n", timeout=60)
+    assert output == "clean\n"
+    assert process.returncode == 128 + number, errors
+    assert "SystemExit" not in errors

@@ -477,11 +477,106 @@ def test_fewer_pods_than_shards_may_run_at_once(make_manifests, given, paralleli
     assert (job["spec"]["completions"], job["spec"]["parallelism"]) == (8, parallelism)
 
 
-@pytest.mark.parametrize("folder", ["a/b", "/data/a/b"])
+@pytest.mark.parametrize("folder", ["a/b", "/data/a/b", "a/./x/../b"])
 def test_the_folders_of_a_bulk_run_are_in_the_claim(make_manifests, folder):
-    args = ["--job", "--claim", "jobs", "--inputs", folder, "--outputs", folder + "/c"]
+    args = ["--job", "--claim", "jobs", "--inputs", folder, "--outputs", folder + "c"]
     command = find_container(make_manifests(*args)[0])["command"]
-    assert command[3:5] == ["/data/a/b", "/data/a/b/c"]
+    assert command[3] == "/data/a/b"
+    assert command[4].startswith("/data/a/b")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "text"),
+    [
+        ("/etc", "outputs", "'/etc' is not in the claim"),
+        ("../x", "outputs", "'../x' is not in the claim"),
+        ("/database", "outputs", "'/database' is not in the claim"),
+        ("inputs", "a/../../b", "'a/../../b' is not in the claim"),
+        ("a\nb", "outputs", r"'a\nb' is not in the claim"),
+        ("a", "a", "--outputs /data/a is in --inputs /data/a"),
+        ("a", "/data/a/", "--outputs /data/a is in --inputs /data/a"),
+        ("a", "a/b", "where every folder is a job"),
+        (".", "outputs", "where every folder is a job"),
+    ],
+)
+def test_folders_that_a_bulk_run_cannot_use_are_refused(
+    repository, inputs, outputs, text
+):
+    args = ["--job", "--claim", "jobs", "--inputs", inputs, "--outputs", outputs]
+    ending = run_python(
+        *["-m", "flask_psc_model.cli.kubernetes", "--image", IMAGE] + args,
+        folder=repository,
+        PYTHONPATH=TEMPLATE,
+    )
+    assert ending.code == 1, ending
+    assert ending.output == ""
+    assert text in ending.errors
+
+
+DIGEST = "sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "model",
+        "model:latest",
+        "team/my-model_a__b.c:1.0_X",
+        "localhost:5000/model",
+        "Registry.Example.com/team/model:1",
+        "[::1]:5000/model",
+        "registry.example.com:443/a/b/c@" + DIGEST,
+        "model:1.0@" + DIGEST,
+    ],
+)
+def test_the_name_of_an_image_is_accepted(image):
+    assert names.check_image(image) == image
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "",
+        "a b",
+        "My-Image:Latest",
+        "team/Model",
+        "http://example.com/model",
+        "a@sha256:xyz",
+        "a@" + DIGEST[:-1],
+        "a:b:c",
+        "a:" + "t" * 129,
+        "a/",
+        "/a",
+        "a//b",
+        "-a",
+        "a:-b",
+        "a\n",
+        "a" * 256,
+    ],
+)
+def test_what_no_registry_accepts_is_no_image(image):
+    with pytest.raises(ValueError, match="is not the name of an image"):
+        names.check_image(image)
+
+
+def test_a_container_without_enough_memory_to_start_is_refused(repository):
+    describe(repository, dict(METADATA, resources={"memory": {"size": "5M"}}))
+    limits = ModelSpec.load(str(repository)).limits._replace(cpus=1.0)
+    with pytest.raises(ValueError, match="x.yaml: resources.memory.size is 5M: a"):
+        make_resources(limits, "x.yaml")
+    enough = limits._replace(memory=6 * 1024**2)
+    assert make_resources(enough)["limits"]["memory"] == "6Mi"
+
+
+def test_a_missing_resource_is_named_with_the_path_of_its_file(repository):
+    describe(repository, dict(METADATA, resources={}))
+    ending = run_python(
+        *["-m", "flask_psc_model.cli.kubernetes", "--image", IMAGE],
+        folder=repository,
+        PYTHONPATH=TEMPLATE,
+    )
+    path = str(repository / "model.yaml")
+    assert "error: {} has no resources.cpu.count".format(path) in ending.errors
 
 
 # --- names -----------------------------------------------------------------------

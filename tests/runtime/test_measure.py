@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 import yaml
@@ -23,6 +25,7 @@ from flask_psc_model.tools.metadata_file import MetadataFile
 
 from . import models
 from .commands import run_python
+from .processes import is_alive, list_tree, wait_until
 from .project import make_project, write
 
 METADATA = """\
@@ -109,29 +112,149 @@ def test_the_local_server_is_measured_and_the_values_are_written(tmp_path):
     record = Record.load(project)
     assert record.load_seconds >= content["load"]["median"] > 0
     assert record.run_seconds > 0
+    assert "The memory is lower here than in a container" in ending.output
     # a Python with Flask in it, and no more than this machine has
     assert 10 * 1024**2 < record.peak_memory < 1024**4
 
 
 def test_nothing_is_written_without_the_option(tmp_path, monkeypatch):
-    # the handlers of signals would outlive the test
-    monkeypatch.setattr("signal.signal", lambda *_: None)
     project = make(tmp_path, {"one": "a"})
-    monkeypatch.chdir(project)
-    monkeypatch.setattr(
-        session, "measure", lambda *_: make_measurement(10**8, 1.25, 0.011)
-    )
-    ending = CliRunner().invoke(measure.main, [])
+    ending = measure_quickly(project, monkeypatch)
     assert ending.exit_code == 0, ending.output
     for line in (
         "loading the model    675 ms     1.2 s",
         "case one               6 ms     11 ms",
         "  resources.memory.size: 128M  (now 3G)",
-        "Add --write to put these values into model.yaml.",
+        "Add --write to put these values into {}.".format(
+            os.path.join(os.path.realpath(project), "model.yaml")
+        ),
     ):
         assert line in ending.output.splitlines()
     assert read_metadata(project) == METADATA
     assert not os.path.exists(os.path.join(project, "measurement.json"))
+
+
+SIZES = """
+import os
+
+
+class Model(ModelBase):
+    input_filenames = "input.txt"
+    output_filenames = "results.json"
+
+    def run(self, source, target):
+        folder = os.path.dirname(os.path.dirname(os.path.dirname(source)))
+        with open(os.environ["SIZES"], "a") as file:
+            print(len(os.listdir(folder)), file=file)
+        with open(target, "w") as file:
+            file.write("done")
+"""
+
+
+@pytest.mark.server
+def test_the_files_of_a_run_are_removed_before_the_next(tmp_path):
+    project = make(tmp_path, {"one": "a", "two": "b"})
+    source = "from flask_psc_model import ModelBase\n" + SIZES
+    write(project, "model_lib/model.py", source)
+    sizes = tmp_path / "sizes"
+    ending = run_measure(project, "--starts", "1", "--runs", "3", SIZES=str(sizes))
+    assert ending.code == 0, ending
+    assert sizes.read_text().split() == ["1"] * 6
+
+
+def measure_quickly(project, monkeypatch, *args):
+    """Run the command with made-up figures, and return how it ended."""
+    # the handlers of signals would outlive the test
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(
+        session, "measure", lambda *_: make_measurement(10**8, 1.25, 0.011)
+    )
+    return CliRunner().invoke(measure.main, args)
+
+
+def test_the_values_are_written_before_they_are_shown(tmp_path, monkeypatch):
+    project = make(tmp_path, {"one": "a"})
+
+    def show(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(session, "_show", show)
+    measure_quickly(project, monkeypatch, "--write")
+    assert EDITED.fullmatch(read_metadata(project)).groups() == ("128M", "10s", "10s")
+    assert Record.load(project).peak_memory == 10**8
+
+
+def test_figures_that_cannot_be_written_are_shown_all_the_same(tmp_path, monkeypatch):
+    project = make(tmp_path, {"one": "a"})
+    os.mkdir(os.path.join(project, "measurement.json"))
+    ending = measure_quickly(project, monkeypatch, "--write")
+    assert ending.exit_code == 1
+    assert "case one               6 ms     11 ms" in ending.output
+    # no value without its record
+    assert read_metadata(project) == METADATA
+
+
+@pytest.mark.server
+def test_a_reader_that_leaves_does_not_end_a_measurement(tmp_path):
+    project = make(tmp_path, {"one": "a", "cut \udce9\n": "b"})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flask_psc_model.cli.measure", "--write"]
+        + ["--starts", "1", "--runs", "1"],
+        cwd=project,
+        env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1", PYTHONIOENCODING="ascii"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    with process.stderr:
+        errors = process.stderr.read().decode()
+    assert process.wait(60) == 0, errors
+    assert EDITED.fullmatch(read_metadata(project))
+    with open(os.path.join(project, "measurement.json"), encoding="utf-8") as file:
+        assert sorted(json.load(file)["runs"]) == ["cut \udce9\n", "one"]
+
+
+@pytest.mark.server
+def test_a_name_that_cannot_be_shown_is_escaped(tmp_path):
+    project = make(tmp_path, {"cut \udce9\n": "refuse a cat"})
+    line = check_refused(project)
+    assert r"the case cut \udce9\n was answered 422" in line
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_leaves_no_server_and_no_folder(tmp_path, name):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    project = make(tmp_path, {"one": "a"})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flask_psc_model.cli.measure", "--runs", "100000"],
+        cwd=project,
+        env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1", TMPDIR=str(temporary)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        start_new_session=True,
+    )
+    with process:
+        tree = wait_until(
+            lambda: (
+                len(list_tree(process.pid)) > 3
+                and os.listdir(str(temporary))
+                and list_tree(process.pid)
+            )
+        )
+        number = getattr(signal, name)
+        # a shell sends it again, and so does an impatient user
+        for _ in range(3):
+            os.killpg(process.pid, number)
+            time.sleep(0.05)
+        errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + number, errors
+    assert "Traceback" not in errors
+    assert not [pid for pid in tree if is_alive(pid)]
+    assert os.listdir(str(temporary)) == []
 
 
 @pytest.mark.server
@@ -238,7 +361,7 @@ def test_samples_keep_the_peak():
             seen.set()
         return figure or 3
 
-    with memory.SampledMemory(read, "figures") as sampled:
+    with memory.Memory(read, "figures") as sampled:
         assert seen.wait(20)
         assert sampled.read_peak() == 7
 
@@ -256,6 +379,7 @@ class FakeContainer:
 
     def call(self, *args):
         """Answer a command by its last argument, as an engine does."""
+        assert args[0] in ("exec", "stats")
         if args[-1] not in self.answers:
             raise EngineError("no such file")
         return self.answers[args[-1]]
@@ -265,17 +389,44 @@ class FakeContainer:
         return self.inspected
 
 
+#: A file of 200 MB is cached, another of 10 MB is mapped, and 50 MB are in use.
+VERSION_2 = """\
+274726912
+anon 52428800
+file 220200960
+file_mapped 10485760
+inactive_file 209715200
+active_file 10485760
+slab_reclaimable 2097152
+"""
+VERSION_1 = """\
+272629760
+mapped_file 1
+inactive_file 2
+active_file 3
+total_mapped_file 10485760
+total_inactive_file 209715200
+total_active_file 10485760
+"""
+
+
 @pytest.mark.parametrize(
-    "path",
+    ("path", "text"),
     [
-        "/sys/fs/cgroup/memory.peak",
-        "/sys/fs/cgroup/memory/memory.max_usage_in_bytes",
+        ("/sys/fs/cgroup/memory.stat", VERSION_2),
+        ("/sys/fs/cgroup/memory/memory.stat", VERSION_1),
     ],
 )
-def test_the_kernel_knows_the_peak_of_a_container(path):
-    with memory.watch_container(FakeContainer({path: "123456\n"})) as watched:
-        assert watched.read_peak() == 123456
-        assert watched.source == os.path.basename(path) + " of its cgroup"
+def test_files_that_the_kernel_can_drop_do_not_count(path, text):
+    with memory.watch_container(FakeContainer({path: text})) as watched:
+        assert watched.read_peak() == 60 * 1024**2
+        assert watched.source == "sampled from its cgroup"
+
+
+@pytest.mark.parametrize("text", ["", "a", "1\nx", "1\nx y"])
+def test_what_is_no_usage_of_a_cgroup_is_an_error(text):
+    with pytest.raises(ValueError):
+        memory.count_used(text)
 
 
 TABLE = """\
@@ -309,9 +460,16 @@ def test_the_record_of_a_container_is_found_on_this_machine(monkeypatch):
     )
     monkeypatch.setattr(memory, "_read_text", {"/proc/7/cgroup": lines}.__getitem__)
     state = {"State": {"Pid": 7}, "Id": "abc"}
+    first, second = "memory/docker/abc", "system.slice/abc.scope"
     assert memory.find_cgroup_files(state) == [
-        "/sys/fs/cgroup/memory/docker/abc/memory.max_usage_in_bytes",
-        "/sys/fs/cgroup/system.slice/abc.scope/memory.peak",
+        [
+            "/sys/fs/cgroup/{}/memory.usage_in_bytes".format(first),
+            "/sys/fs/cgroup/{}/memory.stat".format(first),
+        ],
+        [
+            "/sys/fs/cgroup/{}/memory.current".format(second),
+            "/sys/fs/cgroup/{}/memory.stat".format(second),
+        ],
     ]
     # the process of another container, under the same id in a virtual machine
     assert memory.find_cgroup_files(dict(state, Id="def")) == []

@@ -1,6 +1,11 @@
 """Changing single values of `model.yaml`, and nothing else."""
 
+import errno
+import os
+import stat
+
 import pytest
+from flask_psc_model.tools.files import replace_file
 from flask_psc_model.tools.metadata_file import MetadataFile
 
 VALUES = {
@@ -136,3 +141,46 @@ def test_other_encodings_are_refused(tmp_path):
     path.write_bytes("name: Größe".encode("latin-1"))
     with pytest.raises(ValueError, match="is not UTF-8"):
         MetadataFile(str(path))
+
+
+@pytest.fixture
+def changed(tmp_path):
+    """Return a changed file, which has not been saved."""
+    path = tmp_path / "model.yaml"
+    path.write_bytes(COMMENTED.encode("utf-8"))
+    file = MetadataFile(str(path))
+    file.change(VALUES)
+    return file
+
+
+def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path, changed, monkeypatch):
+    def fail(number):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        changed.save()
+    assert (tmp_path / "model.yaml").read_bytes() == COMMENTED.encode("utf-8")
+    assert os.listdir(str(tmp_path)) == ["model.yaml"]
+
+
+def test_a_saved_file_keeps_its_mode_and_the_link_to_it(tmp_path, changed):
+    os.mkdir(str(tmp_path / "elsewhere"))
+    target = tmp_path / "elsewhere" / "real.yaml"
+    os.rename(changed.path, str(target))
+    os.chmod(str(target), 0o640)
+    os.symlink(os.path.join("elsewhere", "real.yaml"), changed.path)
+    changed.save()
+    assert os.readlink(changed.path) == os.path.join("elsewhere", "real.yaml")
+    assert "96M" in target.read_text(encoding="utf-8")
+    assert stat.S_IMODE(os.stat(str(target)).st_mode) == 0o640
+    assert os.listdir(str(tmp_path / "elsewhere")) == ["real.yaml"]
+
+
+def test_a_new_file_has_the_mode_that_the_user_chooses(tmp_path):
+    old = os.umask(0o027)
+    try:
+        replace_file(str(tmp_path / "new"), b"a")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(os.stat(str(tmp_path / "new")).st_mode) == 0o640

@@ -164,6 +164,9 @@ def test_a_wrong_url_is_one_message_that_shows_a_right_one():
         ({"GET /status": (200, b"<html>hello</html>")}, ("not the response object",)),
         ({"GET /status": (500, "no weights")}, ("500", "no weights")),
         ({}, ("404",)),
+        ({"GET /status": (502, b"<h1>")}, ("the server answered 502: not the",)),
+        ({"GET /status": (204, b"")}, ("the server answered 204: not the",)),
+        ({"GET /status": (500, b"")}, ("the server answered 500: not the",)),
     ],
 )
 def test_a_server_that_is_not_ready_or_another_one_is_one_message(answers, texts):
@@ -171,6 +174,38 @@ def test_a_server_that_is_not_ready_or_another_one_is_one_message(answers, texts
         ending = run_job("--url", url, "-i", "/in", "-o", "/out")
     check_failed(ending, *texts)
     assert [each.path for each in requests] == ["/status"]
+
+
+def test_a_redirect_says_which_url_to_pass():
+    answers = dict(GOOD, **{"POST /run": (302, b"")})
+    headers = {"Location": "https://models.example/color/run"}
+    with answer_with(answers, headers=headers) as (url, requests):
+        ending = run_job("--url", url, "-i", "/in", "-o", "/out")
+    check_failed(ending, "answered 302", "pass --url https://models.example/color")
+    assert [each.method for each in requests] == ["GET", "POST"]
+
+
+def test_a_job_is_waited_for_as_long_as_the_option_says():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(1)
+        url = "http://127.0.0.1:{}".format(silent.getsockname()[1])
+        args = ["--url", url, "-i", "/in", "-o", "/out", "--timeout", "300ms"]
+        ending = run_job(*args)
+    check_failed(ending, "no response from {} within 0.3 s".format(url), "--timeout")
+
+
+def test_a_job_says_that_it_waits():
+    with answer_with(GOOD) as (url, _):
+        ending = run_job("--url", url, "-i", "/in", "-o", "/out")
+    assert "POST {}/run (waiting for the job to end)\n".format(url) in ending.output
+
+
+@pytest.mark.parametrize("value", ["soon", "0", "-1", "inf"])
+def test_a_time_limit_that_is_none_is_refused(value):
+    ending = run_job("--timeout", value, "--url", "x", "-i", "/in", "-o", "/out")
+    assert ending.code == 2
+    assert "expected a time such as 20s" in ending.errors
 
 
 def test_help_explains_the_options_and_the_variables():

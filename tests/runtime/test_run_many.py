@@ -252,7 +252,7 @@ def test_resume_needs_declared_outputs(bulk, tmp_path):
     )
     with open(os.path.join(bulk.project, "model.yaml"), "w") as file:
         file.write("inputs: {input.txt: {}}\n")
-    check_refused(bulk.run("--resume"), "--resume", "outputs of model.yaml")
+    check_refused(bulk.run("--resume"), "--resume", "model.yaml has none: add them")
 
 
 def test_ray_that_is_not_installed_is_one_message(bulk):

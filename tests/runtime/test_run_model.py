@@ -5,6 +5,7 @@ import pytest
 from . import models
 from .commands import run_python
 from .project import make_project
+from .template import TEMPLATE
 
 MAIN = """
 
@@ -80,6 +81,13 @@ def test_help_names_the_files_and_what_the_model_does(project):
     assert ending.code == 0
     assert "INPUT.TXT RESULTS.JSON" in ending.output
     assert "Does what its input says." in ending.output
+
+
+def test_the_module_itself_shows_how_a_model_is_run():
+    command = ["-m", "flask_psc_model.cli.run_model", "--help"]
+    ending = run_python(*command, folder=TEMPLATE)
+    assert ending.code == 0
+    assert "python -m model_lib.model input.txt results.json" in ending.output
 
 
 def test_many_files_come_in_their_order(tmp_path):

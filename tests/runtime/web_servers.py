@@ -17,13 +17,14 @@ class Request:
 
 
 @contextlib.contextmanager
-def answer_with(answers, content_type="application/json"):
+def answer_with(answers, content_type="application/json", headers=()):
     """Serve answers by their method and path, such as `POST /run`.
 
     Args:
         answers: by "METHOD /path": a status code and a body in bytes, or a response
             object's message.
         content_type: of every answer.
+        headers: more of every answer, by their names.
 
     Returns:
         A context manager of the server's URL and the list of its requests.
@@ -44,6 +45,8 @@ def answer_with(answers, content_type="application/json"):
             if content_type:
                 self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(answer)))
+            for name, value in dict(headers).items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(answer)
 

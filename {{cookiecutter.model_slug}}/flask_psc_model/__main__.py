@@ -8,10 +8,10 @@ import click
 
 from . import cli
 from .cli import check_status
-from .cli._options import ToolCommand, has_tools
+from .cli._options import Command, ToolCommand, has_tools
 
 
-class Commands(click.Group):
+class Commands(Command, click.Group):
     """The modules of `cli` whose `main` is a command, each imported on first use."""
 
     def list_commands(self, context: click.Context) -> List[str]:

@@ -4,8 +4,8 @@ import json as json_format
 from http.client import HTTPException
 from typing import Any, Dict, NamedTuple, Optional, Union
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.parse import urljoin, urlsplit
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from .settings import parse_url
 
@@ -19,17 +19,19 @@ class Response(NamedTuple):
         status_code: the HTTP status.
         content_type: of the body, empty where there is none.
         data: the body.
+        location: the URL of a redirect, empty where there is none.
     """
 
     status_code: int
     content_type: str
     data: bytes
+    location: str = ""
 
     def get_json(self) -> Any:
         """Return the decoded body, None if it is not JSON."""
         try:
             return json_format.loads(self.data.decode("utf-8"))
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     @property
@@ -41,10 +43,21 @@ class Response(NamedTuple):
         """
         content = self.get_json()
         if not isinstance(content, dict) or not isinstance(content.get("message"), str):
+            shown = repr(self.data[:200]) if self.data else "an empty body"
             raise ValueError(
-                f"not the response object of the specification: {self.data[:200]!r}"
+                f"the server answered {self.status_code}: not the response object of the"
+                f" specification, but {shown}"
             )
         return str(content["message"])
+
+
+class _RedirectHandler(HTTPRedirectHandler):
+    """Follows redirects of GET only: urllib turns a redirected POST into a GET."""
+
+    def redirect_request(self, req: Request, *args: Any) -> Optional[Request]:
+        if req.get_method() != "GET":
+            return None
+        return super().redirect_request(req, *args)
 
 
 class Client:
@@ -64,7 +77,8 @@ class Client:
         self.timeout = timeout
         # a proxy named by the environment cannot reach this machine's servers
         is_local = urlsplit(self.url).hostname in LOCAL_HOSTS
-        self._opener = build_opener(*[ProxyHandler({})] if is_local else [])
+        proxies = [ProxyHandler({})] if is_local else []
+        self._opener = build_opener(_RedirectHandler, *proxies)
 
     def get(self, path: str) -> Response:
         """Send a GET request.
@@ -108,10 +122,12 @@ class Client:
             except HTTPError as error:
                 response = error
             with response:
+                location = response.headers.get("Location", "")
                 return Response(
                     response.getcode(),
                     response.headers.get("Content-Type", ""),
                     response.read(),
+                    location and urljoin(request.full_url, location),
                 )
         except URLError as error:
             # its reason is what went wrong, without urllib's own words around it

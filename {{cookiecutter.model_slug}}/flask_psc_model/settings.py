@@ -135,6 +135,11 @@ def parse_url(url: str) -> str:
         ValueError: it is not an HTTP URL.
     """
     url = url.strip()
+    if any(ord(each) > 127 for each in url):
+        raise ValueError(
+            f"{url!r} has characters that are not ASCII: write the host as its xn--"
+            " name, and the path in percent-encoding"
+        )
     try:
         parts = urlsplit(url if "//" in url else "http://" + url)
         valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

@@ -1,9 +1,18 @@
-"""What several commands share: options, and those that need the code of `tools`."""
+"""What several commands share: their options, output and exit statuses."""
 
+import codecs
+import errno
+import io
+import locale
+import os
+import signal
+import sys
 from importlib.util import find_spec
-from typing import Any, List, Optional
+from typing import Any, List, NoReturn, Optional, TextIO
 
 import click
+
+from . import exit_with_error
 
 #: The code of `ToolCommand`.
 TOOLS = "flask_psc_model.tools"
@@ -24,13 +33,103 @@ data_option = click.option(
 )
 
 
+#: What a write reports where the reader or the terminal has gone.
+CLOSED = (errno.EPIPE, errno.EIO)
+
+
+class Command(click.Command):
+    """A command that its output cannot end, and whose exit status is 130 after Ctrl-C."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command as a program."""
+        _check_locale()
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name)
+            # a test has replaced the others
+            if stream is not None and stream is getattr(sys, f"__{name}__"):
+                setattr(sys, name, _secure(stream))
+        return super().main(*args, **options)
+
+    def make_context(
+        self,
+        info_name: Optional[str],
+        args: List[str],
+        parent: Optional[click.Context] = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Parse the command line, and prompt for what is missing."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.Abort as error:
+            # else it is the end of standard input
+            if isinstance(error.__context__, KeyboardInterrupt):
+                _exit_interrupted()
+            raise
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command's function."""
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:
+            _exit_interrupted()
+
+
+class _Output(io.RawIOBase):
+    """A file descriptor for output that no longer matters once its reader has gone."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def fileno(self) -> int:
+        return self._number
+
+    def isatty(self) -> bool:
+        return os.isatty(self._number)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        try:
+            return os.write(self._number, data)
+        except OSError as error:
+            if error.errno not in CLOSED:
+                raise
+            return len(data)
+
+
+def _secure(stream: TextIO) -> TextIO:
+    """Return a stream that escapes what its encoding lacks, and outlives its reader."""
+    stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Output(stream.fileno())),
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=True,
+    )
+
+
+def _check_locale() -> None:
+    # from Python 3.7 on, the locale C means UTF-8
+    encoding = codecs.lookup(locale.getpreferredencoding()).name
+    if sys.version_info < (3, 7) and encoding == "ascii":
+        exit_with_error(
+            "Python 3.6 needs a UTF-8 locale: run `export LC_ALL=C.UTF-8` first", 2
+        )
+
+
+def _exit_interrupted() -> NoReturn:
+    click.echo("interrupted", err=True)
+    sys.exit(128 + signal.SIGINT)
+
+
 class ToolsMissing(click.ClickException):
     """This machine does not have the code of a command."""
 
     exit_code = 2
 
 
-class ToolCommand(click.Command):
+class ToolCommand(Command):
     """A command for a developer's machine; a vendored image does not have its code."""
 
     def make_context(

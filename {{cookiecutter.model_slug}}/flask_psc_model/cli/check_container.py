@@ -1,5 +1,6 @@
 """Check an image against the container specification."""
 
+import math
 import os
 import signal
 import sys
@@ -8,7 +9,7 @@ from typing import Any, Optional, Sequence
 import click
 
 from ..model.spec import ModelSpec
-from . import exit_on_signals, exit_with_error
+from . import exit_with_error
 from ._options import ToolCommand, data_option, engine_option
 
 #: The exit status if nothing could be checked.
@@ -28,6 +29,15 @@ class CheckContainer(ToolCommand):
         ]
         with formatter.section("Checks"):
             formatter.write_dl(rows)
+
+
+def _check_tolerance(
+    context: click.Context, parameter: click.Parameter, value: float
+) -> float:
+    # a range of click's includes what is not a number
+    if not 0 <= value < math.inf:
+        raise click.BadParameter(f"{value} is not a finite number of 0 or more")
+    return value
 
 
 @click.command(cls=CheckContainer)
@@ -50,7 +60,8 @@ class CheckContainer(ToolCommand):
 )
 @click.option(
     "--tolerance",
-    type=click.FloatRange(min=0),
+    type=float,
+    callback=_check_tolerance,
     default=0.0,
     show_default=True,
     help="How much a number in a JSON output may differ; for numbers of 1 or more, as a"
@@ -100,14 +111,16 @@ def main(
       python -m flask_psc_model.cli.check_container --url http://localhost:8080
     """
     from ..tools.conformance.checks import choose_checks
-    from ..tools.conformance.report import Report, write_junit
+    from ..tools.conformance.report import Report, prepare_folder, write_junit
     from ..tools.conformance.runner import CheckRunner
     from ..tools.conformance.server_under_test import ModelCases
     from ..tools.containers.container import ServerUnreachable
     from ..tools.containers.engine import Engine, EngineError
     from ..tools.containers.image_user import read_user
+    from ..tools.containers.shared_folder import FolderFailed
+    from ..tools.interrupts import end_on_signals
 
-    exit_on_signals()
+    end_on_signals()
     try:
         if (image is None) == (url is None):
             raise ValueError("name an image, or a running server with --url")
@@ -118,6 +131,8 @@ def main(
         folder = os.path.join(home, "tests", "data")
         data = ModelCases.read(data_folder or folder, spec)
         user = read_user(home) or ""
+        if junit_path:
+            prepare_folder(junit_path)
         report = Report(image or url or "", as_json)
         runner = CheckRunner(checks, data, limits, report, tolerance, user)
         if url:
@@ -127,11 +142,11 @@ def main(
             container_engine.check()
             runner.check_image(container_engine, image or "")
         report.conclude()
-        if junit_path:
-            write_junit(report, junit_path)
         if as_json:
             click.echo(report.to_json())
-    except (OSError, ValueError, EngineError, ServerUnreachable) as error:
+        if junit_path:
+            write_junit(report, junit_path)
+    except (OSError, ValueError, EngineError, FolderFailed, ServerUnreachable) as error:
         exit_with_error(error, NOT_CHECKED)
     except KeyboardInterrupt:
         click.echo("interrupted: removed the containers", err=True)

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=ToolCommand)
-def main() -> None:
+@click.option(
+    "--timeout",
+    type=click.IntRange(1),
+    default=1800,
+    show_default=True,
+    help="Seconds that the tests may take.",
+)
+def main(timeout: int) -> None:
     """Check a repository and print what is left to do.
 
     Run it in the repository. It runs the tests, too, and prints for each open point what
@@ -27,16 +34,20 @@ def main() -> None:
       python -m flask_psc_model.cli.checklist
     """
     from ..tools.checklist.metadata import CannotValidate, import_jsonschema
-    from ..tools.checklist.points import POINTS
+    from ..tools.checklist.points import make_points
+    from ..tools.interrupts import end_on_signals
 
+    end_on_signals()
+    points = make_points(timeout)
     try:
         folder = os.path.dirname(find_metadata(os.getcwd()))
         import_jsonschema()
     except (CannotValidate, OSError) as error:
         exit_with_error(error, 2)
-    count = sum(not _tick(point, folder) for point in POINTS)
+    click.echo(f"(checking {folder})", err=True)
+    count = sum(not _tick(point, folder) for point in points)
     if count:
-        click.echo(f"\n{count} of {len(POINTS)} points are open.")
+        click.echo(f"\n{count} of {len(points)} points are open.")
         sys.exit(1)
     click.echo("\nAll points are done.")
 

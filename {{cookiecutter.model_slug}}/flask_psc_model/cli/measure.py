@@ -4,7 +4,7 @@ from typing import Optional
 
 import click
 
-from . import exit_on_signals, exit_with_error
+from . import exit_with_error
 from ._options import ToolCommand, data_option, engine_option
 
 
@@ -51,13 +51,21 @@ def main(
       python -m flask_psc_model.cli.measure my-model:latest --write
     """
     from ..tools.containers.engine import EngineError
+    from ..tools.containers.shared_folder import FolderFailed
+    from ..tools.interrupts import end_on_signals
     from ..tools.measurement.session import measure_model
     from ..tools.measurement.subject import MeasurementFailed
 
-    exit_on_signals()
+    end_on_signals()
     try:
         measure_model(image, write, starts, runs, data_folder, engine)
-    except (EngineError, MeasurementFailed, OSError, ValueError) as error:
+    except (
+        EngineError,
+        FolderFailed,
+        MeasurementFailed,
+        OSError,
+        ValueError,
+    ) as error:
         exit_with_error(error)
 
 

@@ -1,14 +1,27 @@
 """Run one job on a model's server."""
 
 import os
+import socket
+from typing import Optional
 
 import click
 
-from ..client import Client, Response
+from ..client import Client, Response, parse_url
+from ..model.units import parse_duration
 from . import exit_with_error
+from ._options import Command
 
 
-@click.command()
+def _parse_timeout(
+    context: click.Context, parameter: click.Parameter, text: Optional[str]
+) -> Optional[float]:
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command(cls=Command)
 @click.option(
     "--url",
     envvar="PSC_MODEL_URL",
@@ -34,7 +47,15 @@ from . import exit_with_error
     prompt="Folder for the output files",
     help="Folder for the output files: a path on the server.",
 )
-def main(url: str, input_folder: str, output_folder: str) -> None:
+@click.option(
+    "--timeout",
+    callback=_parse_timeout,
+    show_default="no limit",
+    help="Time to wait for each response, such as 90s or 10m.",
+)
+def main(
+    url: str, input_folder: str, output_folder: str, timeout: Optional[float]
+) -> None:
     """Run one job on a model's server.
 
     The folders are paths on the server: in a container started with
@@ -51,11 +72,16 @@ def main(url: str, input_folder: str, output_folder: str) -> None:
         "output": local_path(output_folder),
     }
     try:
-        client = Client(url)
+        client = Client(url, timeout)
         click.echo(f"GET {client.url}/status")
         _show(client.get("/status"))
-        click.echo(f"POST {client.url}/run")
+        click.echo(f"POST {client.url}/run (waiting for the job to end)")
         _show(client.post("/run", json=job))
+    except socket.timeout:
+        exit_with_error(
+            f"no response from {url} within {timeout:g} s: the job may still run; raise"
+            " --timeout to wait longer"
+        )
     except OSError as error:
         exit_with_error(f"no answer from {url}: {error}; is the server running there?")
     except ValueError as error:
@@ -71,10 +97,22 @@ def local_path(folder: str) -> str:
 
 
 def _show(response: Response) -> None:
+    if 300 <= response.status_code < 400 and response.location:
+        exit_with_error(
+            f"the server answered {response.status_code}: it redirects to"
+            f" {response.location}; pass --url {_find_url(response.location)}"
+        )
     text = f"{response.status_code}: {response.message}"
     if response.status_code != 200:
         exit_with_error(f"the server answered {text}")
     click.echo(f"  {text}")
+
+
+def _find_url(location: str) -> str:
+    try:
+        return parse_url(location)
+    except ValueError:
+        return location
 
 
 if __name__ == "__main__":

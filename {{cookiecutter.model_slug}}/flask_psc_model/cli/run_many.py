@@ -21,9 +21,10 @@ from ..model.loading import describe, to_path
 from ..model.spec import ModelSpec
 from ..server.app import ModelApp
 from . import exit_with_error
+from ._options import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument(
     "inputs", envvar="PSC_MODEL_INPUT", type=click.Path(exists=True, file_okay=False)
 )
@@ -123,8 +124,8 @@ def list_outputs(model: Model) -> List[str]:
     names = list(model.spec.outputs)
     if not names:
         raise ValueError(
-            "--resume finds the jobs that are done by the outputs of model.yaml, and it"
-            " has none: add them"
+            "--resume finds the jobs that are done by their outputs, and"
+            f" {model.spec.path} has none: add them"
         )
     return names
 

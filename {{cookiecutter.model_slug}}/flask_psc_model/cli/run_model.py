@@ -6,6 +6,7 @@ from typing import Any, List, Optional
 import click
 
 from ..model.loading import as_list, describe
+from ._options import Command
 
 
 def main(factory: Any, args: Optional[List[str]] = None) -> None:
@@ -17,7 +18,7 @@ def main(factory: Any, args: Optional[List[str]] = None) -> None:
     """
     names = as_list(factory.input_filenames) + as_list(factory.output_filenames)
 
-    @click.command(help=_first_line(factory.__doc__))
+    @click.command(cls=Command, help=_first_line(factory.__doc__))
     def command(**paths: str) -> None:
         model = factory()
         try:
@@ -34,3 +35,21 @@ def main(factory: Any, args: Optional[List[str]] = None) -> None:
 
 def _first_line(text: Optional[str]) -> str:
     return (text or "Run the model.").strip().split("\n")[0]
+
+
+@click.command(cls=Command)
+@click.pass_context
+def explain(context: click.Context) -> None:
+    """Run a model on files named on the command line.
+
+    The module of the model calls this one, and knows the names of its files.
+
+    \b
+    Example:
+      python -m model_lib.model input.txt results.json
+    """
+    click.echo(context.get_help())
+
+
+if __name__ == "__main__":
+    explain()

@@ -4,3 +4,11 @@
 def to_line(text: str) -> str:
     """Return a text on one line, its white space collapsed."""
     return " ".join(text.split())
+
+
+def show_name(name: str) -> str:
+    """Return the name of a file or a case on one line, what cannot be shown escaped."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode()
+        for each in name
+    )

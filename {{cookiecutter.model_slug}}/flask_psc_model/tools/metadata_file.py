@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, List
 import yaml
 
 from . import to_line
+from .files import replace_file
 
 #: What may be between a key and its value.
 _COLON = re.compile(r"\s*:(?:\s|#.*)*")
@@ -53,10 +54,9 @@ class MetadataFile:
         """Write the text to the file.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: it cannot be written; it is as it was.
         """
-        with open(self.path, "wb") as file:
-            file.write(self.text.encode("utf-8"))
+        replace_file(self.path, self.text.encode("utf-8"))
 
     def _replace(self, text: str, key: str, value: str) -> str:
         node = self._find(text, key, value)

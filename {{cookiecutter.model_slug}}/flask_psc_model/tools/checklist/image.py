@@ -1,9 +1,11 @@
 """What the Dockerfile adds to the image: modules, files and pinned packages."""
 
 import ast
+import glob
 import json
 import os
 import re
+from importlib.util import find_spec
 from typing import Dict, Iterator, List, Pattern
 
 from .point import Problem
@@ -16,7 +18,9 @@ OTHER_FILES = ("entrypoint.sh", "model.yaml")
 
 
 def find_uncopied(folder: str) -> Iterator[Problem]:
-    """Yield the files that the server needs and the image lacks."""
+    """Yield what keeps the image from being built, and the files that it lacks."""
+    yield from _find_missing(folder)
+    yield from _find_unresolved(folder)
     needed = find_imported_files(folder)
     for name in OTHER_FILES:
         needed[name] = "the server"
@@ -39,6 +43,18 @@ def find_uncopied(folder: str) -> Iterator[Problem]:
         if (where, top) not in found:
             found.add((where, top))
             yield Problem(where, what)
+
+
+def _find_missing(folder: str) -> Iterator[Problem]:
+    for path in list_copied(_read(os.path.join(folder, DOCKERFILE))):
+        # the engine looks up variables, downloads and the lines that follow a <<
+        if re.search(r"\$|^<<|://|@", path):
+            continue
+        name = os.path.normpath(path.strip("/") or ".")
+        # `find_unpinned` names the pins
+        if name != PINNED and not glob.glob(os.path.join(glob.escape(folder), name)):
+            what = f"copies {path}, which does not exist: correct the path"
+            yield Problem(DOCKERFILE, what)
 
 
 def list_copied(text: str) -> List[str]:
@@ -137,11 +153,7 @@ def find_imported_files(folder: str) -> Dict[str, str]:
 
 def _list_modules(folder: str, name: str) -> Iterator[List[str]]:
     """Yield the dotted path of each name that a file imports, as a list."""
-    with open(os.path.join(folder, name), "rb") as file:
-        try:
-            tree = ast.parse(file.read())
-        except (SyntaxError, ValueError) as error:
-            raise ValueError(f"{name} is not Python: {error}") from error
+    tree = _parse(folder, name)
     package = name.split("/")[:-1]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -156,6 +168,45 @@ def _list_modules(folder: str, name: str) -> Iterator[List[str]]:
             text = _read_text(node)
             if _DOTTED_PATH.fullmatch(text):
                 yield re.split("[.:]", text)
+
+
+def _find_unresolved(folder: str) -> Iterator[Problem]:
+    """Yield the dotted paths for `create_app` that lead to no module."""
+    for name in ROOTS:
+        if not os.path.isfile(os.path.join(folder, name)):
+            continue
+        for text in _list_factories(_parse(folder, name)):
+            *module, _ = re.split("[.:]", text)
+            # other packages than those of the repository may be installed
+            is_own = _is_module(folder, module[:1]) or not find_spec(module[0])
+            if is_own and not _is_module(folder, module):
+                yield Problem(
+                    name,
+                    f"names {text}, and there is no {'/'.join(module)}.py: correct the"
+                    " path, or move the file there",
+                )
+
+
+def _is_module(folder: str, path: List[str]) -> bool:
+    joined = os.path.join(folder, *path)
+    return os.path.isdir(joined) or os.path.isfile(joined + ".py")
+
+
+def _list_factories(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            function = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            values = node.args + [keyword.value for keyword in node.keywords]
+            texts = map(_read_text, values if function == "create_app" else [])
+            yield from filter(_DOTTED_PATH.fullmatch, texts)
+
+
+def _parse(folder: str, name: str) -> ast.AST:
+    with open(os.path.join(folder, name), "rb") as file:
+        try:
+            return ast.parse(file.read())
+        except (SyntaxError, ValueError) as error:
+            raise ValueError(f"{name} is not Python: {error}") from error
 
 
 def _read_text(node: ast.AST) -> str:
@@ -177,8 +228,13 @@ WANTED = "requirements.in"
 PINNED = "requirements.txt"
 
 #: The name of a package at the start of a line. Lines with an environment marker are
-#: skipped: it may exclude this Python.
-_NAME = re.compile(r"^([A-Za-z0-9][\w.-]*)(?=[^;#\n]*(?:#.*)?$)", re.MULTILINE)
+#: skipped: it may exclude this Python. So are URLs and paths, whose package has a name
+#: that only its files know.
+_NAME = re.compile(
+    r"^(?![\w.+-]*(?:://|/|\\)|[\w.+-]*\.(?:whl|zip|tar\.gz)\b)"
+    r"([A-Za-z0-9][\w.-]*)(?=[^;#\n]*(?:#.*)?$)",
+    re.MULTILINE,
+)
 _PIN = re.compile(
     r"^([A-Za-z0-9][\w.-]*)(?:\s*\[[^\]]*\])?\s*(?:===?|@)\s*\S", re.MULTILINE
 )

@@ -4,9 +4,12 @@ import os
 import re
 import subprocess
 import sys
-from typing import Iterator
+import tempfile
+from typing import Iterator, Tuple
 
 from ...model.cases import list_cases
+from ..interrupts import interruptible
+from ..processes import kill_tree
 from .point import Problem
 
 DATA = "tests/data"
@@ -24,12 +27,17 @@ SHOWN = 5
 _FAILURE = re.compile(r"^(?:FAIL|ERROR): .*", re.MULTILINE)
 
 
-def find_failures(folder: str) -> Iterator[Problem]:
-    """Yield the missing cases; if none is missing, run the tests and yield failures."""
+def find_failures(folder: str, timeout: int) -> Iterator[Problem]:
+    """Yield the missing cases; if none is missing, run the tests and yield failures.
+
+    Args:
+        folder: of the repository.
+        timeout: seconds that the tests may take.
+    """
     missing = list(_find_missing(folder))
     yield from missing
     if not missing:
-        yield from _run_tests(folder)
+        yield from _run_tests(folder, timeout)
 
 
 def _find_missing(folder: str) -> Iterator[Problem]:
@@ -42,17 +50,16 @@ def _find_missing(folder: str) -> Iterator[Problem]:
             )
 
 
-def _run_tests(folder: str) -> Iterator[Problem]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "unittest"],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-    )
-    output = process.communicate()[0]
+def _run_tests(folder: str, timeout: int) -> Iterator[Problem]:
+    try:
+        code, output = _run(folder, timeout)
+    except subprocess.TimeoutExpired:
+        yield Problem(
+            "tests",
+            f"{COMMAND} did not end within {timeout} s: correct the test that hangs, or"
+            " raise --timeout",
+        )
+        return
     failures = _FAILURE.findall(output)
     for failure in failures[:SHOWN]:
         yield Problem("tests", f"{failure} (run {COMMAND})")
@@ -62,6 +69,35 @@ def _run_tests(folder: str) -> Iterator[Problem]:
     # without tests, the exit code is 0 before Python 3.12, and 5 since then
     elif "Ran 0 tests" in output and not failures:
         yield Problem("tests", f"{COMMAND} finds no tests: write some")
-    elif process.returncode and not failures:
-        code = process.returncode
+    elif code and not failures:
         yield Problem("tests", f"{COMMAND} ends with exit code {code}")
+
+
+def _run(folder: str, timeout: int) -> Tuple[int, str]:
+    """Run the tests, and return the exit code and what they print.
+
+    Raises:
+        subprocess.TimeoutExpired: they do not end in time.
+    """
+    with tempfile.TemporaryDirectory(prefix="psc-") as temporary:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "unittest"],
+            cwd=folder,
+            env=dict(os.environ, TMPDIR=temporary),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            # Ctrl-C ends this process only, which then ends the tests
+            start_new_session=True,
+        )
+        try:
+            with interruptible():
+                output = process.communicate(timeout=timeout)[0]
+        except BaseException:
+            # the servers of the tests have sessions of their own
+            kill_tree(process.pid)
+            process.communicate()
+            raise
+    return process.returncode, output

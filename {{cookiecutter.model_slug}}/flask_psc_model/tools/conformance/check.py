@@ -2,6 +2,9 @@
 
 from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence
 
+from ..containers.engine import EngineError
+from ..containers.shared_folder import FolderFailed
+
 #: The page of a repository that explains each check, in a section of its name.
 PAGE = "docs/server/checking.md"
 
@@ -54,7 +57,8 @@ def observe(
         subject: what is looked at.
         expected: in words.
         look: returns what it got where that is as expected, and raises `Unexpected`
-            where it is not. An `OSError` means that the server did not answer.
+            where it is not. An `OSError` means that the server did not answer. Any
+            error but one of this machine is a finding, and does not end the run.
         args: of `look`.
         is_recommendation: the specification does not require it.
     """
@@ -65,6 +69,10 @@ def observe(
         passed, got = False, str(error)
     except OSError as error:
         passed, is_silent, got = False, True, f"no answer: {error}"
+    except (EngineError, FolderFailed):
+        raise
+    except Exception as error:
+        passed, got = False, f"{type(error).__name__}: {error}"
     return Finding(subject, expected, got, passed, is_recommendation, is_silent)
 
 

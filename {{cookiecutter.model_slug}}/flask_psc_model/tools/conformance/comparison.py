@@ -1,6 +1,7 @@
 """The first difference between an output file and the one that a case expects."""
 
 import json
+import math
 from typing import Any, Optional
 
 
@@ -17,6 +18,8 @@ def find_difference(
         tolerance: how much a number in JSON may differ: the difference itself if the
             expected number is below 1, else its share of that number.
     """
+    if actual == expected:
+        return None
     try:
         expected_value = _parse(expected)
     except ValueError:
@@ -25,6 +28,8 @@ def find_difference(
         return _compare("", _parse(actual), expected_value, tolerance)
     except ValueError:
         return f"it is not JSON: {actual[:80]!r}"
+    except RecursionError:
+        return "it is nested too deeply to be compared, and differs in bytes"
 
 
 def _parse(data: bytes) -> Any:
@@ -34,9 +39,7 @@ def _parse(data: bytes) -> Any:
         raise ValueError("nested too deeply") from error
 
 
-def _compare_bytes(actual: bytes, expected: bytes) -> Optional[str]:
-    if actual == expected:
-        return None
+def _compare_bytes(actual: bytes, expected: bytes) -> str:
     pairs = zip(actual, expected)
     position = next(
         (index for index, (one, other) in enumerate(pairs) if one != other),
@@ -102,6 +105,8 @@ def _are_near(actual: float, expected: float, tolerance: float) -> bool:
     if actual == expected or (actual != actual and expected != expected):
         return True
     try:
+        if math.isinf(actual) or math.isinf(expected):
+            return False
         return abs(actual - expected) <= tolerance * max(1.0, abs(expected))
     except OverflowError:
         # an integer too large for a float

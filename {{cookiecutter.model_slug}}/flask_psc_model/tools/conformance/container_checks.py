@@ -9,10 +9,10 @@ import time
 from concurrent.futures import Future, wait
 from typing import Any, Iterator, Optional
 
-from ...client import Client
 from ..containers.container import Container
 from ..containers.image_user import is_root
-from ..containers.shared_folder import OPEN_FILE, write_open_file
+from ..containers.shared_folder import OPEN_FILE, blame_folder, write_open_file
+from ..interrupts import InterruptibleClient, interruptible
 from .check import (
     BEST_PRACTICE,
     CONTAINER,
@@ -60,15 +60,16 @@ class HeldFile:
             data: what a read returns after the release.
 
         Raises:
-            OSError: the file system has no pipes.
+            FolderFailed: the file system has no pipes.
         """
         self._path = path
         self._data = data
         self._writer: Optional[int] = None
-        if os.path.lexists(path):
-            os.remove(path)
-        os.mkfifo(path)
-        os.chmod(path, OPEN_FILE)
+        with blame_folder(path):
+            if os.path.lexists(path):
+                os.remove(path)
+            os.mkfifo(path)
+            os.chmod(path, OPEN_FILE)
 
     def is_read(self) -> bool:
         """Return whether a reader has opened the file, and waits."""
@@ -208,21 +209,28 @@ def check_status_during_run(server: ServerUnderTest) -> Iterator[Finding]:
     if not _count_bytes(inputs):
         yield Finding("", expected, "every input of the examples is empty", None)
         return
-    job = server.folder.make_job(inputs)
     name, data = next((name, data) for name, data in inputs.items() if data)
-    file = HeldFile(os.path.join(job.input_folder, name), data)
-    run = start_call(job.run, server.client)
-    try:
-        if _wait_until_read(file, run):
-            yield observe("", expected, _get_status, server)
-        else:
-            got = "a run could not be held up"
-            if run.done():
-                got += f", it ended with {describe(run.result())}"
-            yield Finding("", expected, got, None)
-    finally:
-        file.release()
-        wait([run])
+    with server.folder.make_job(inputs) as job:
+        file = HeldFile(os.path.join(job.input_folder, name), data)
+        run = start_call(job.run, server.client)
+        try:
+            if _wait_until_read(file, run):
+                yield observe("", expected, _get_status, server)
+            else:
+                yield Finding("", expected, _describe_run(run), None)
+        finally:
+            file.release()
+            with interruptible():
+                wait([run])
+
+
+def _describe_run(run: "Future[Any]") -> str:
+    got = "a run could not be held up"
+    if not run.done():
+        return got
+    error = run.exception()
+    ending = f"no answer: {error}" if error else describe(run.result())
+    return f"{got}, it ended with {ending}"
 
 
 def _count_bytes(inputs: Inputs) -> int:
@@ -230,7 +238,8 @@ def _count_bytes(inputs: Inputs) -> int:
 
 
 def _get_status(server: ServerUnderTest) -> str:
-    return expect_code(Client(server.client.url, PROMPT_SECONDS).get("/status"), 200)
+    client = InterruptibleClient(server.client.url, PROMPT_SECONDS)
+    return expect_code(client.get("/status"), 200)
 
 
 def _wait_until_read(file: HeldFile, run: "Future[Any]") -> bool:
@@ -238,7 +247,8 @@ def _wait_until_read(file: HeldFile, run: "Future[Any]") -> bool:
     while not run.done() and time.monotonic() < deadline:
         if file.is_read():
             return True
-        time.sleep(0.01)
+        with interruptible():
+            time.sleep(0.01)
     return False
 
 

@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import sys
 from typing import Any, Dict, List, NamedTuple
 from xml.etree import ElementTree
 
 import click
 
-from .. import to_line
+from .. import show_name, to_line
 from .check import Check, Finding
 
 PASSED = "passed"
@@ -65,12 +66,12 @@ def make_result(
     """
     return Result(
         check.name,
-        finding.subject,
+        show_name(finding.subject),
         _judge(check, finding),
         check.section,
         check.docs,
-        to_line(finding.expected),
-        to_line(finding.got),
+        show_name(to_line(finding.expected)),
+        show_name(to_line(finding.got)),
         seconds,
         log,
     )
@@ -192,7 +193,22 @@ def _shorten(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
-_CONTROLS = {code: None for code in range(32) if chr(code) not in "\t\n\r"}
+#: What XML cannot hold: control characters and halves of surrogate pairs.
+_NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def prepare_folder(path: str) -> None:
+    """Make the folder of a report, before the checks.
+
+    Raises:
+        OSError: it cannot be made, or the report cannot be written there.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{path} is a folder: name a file")
+    if not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        raise PermissionError(f"{path} cannot be written: name another file")
 
 
 def write_junit(report: Report, path: str) -> None:
@@ -210,7 +226,7 @@ def write_junit(report: Report, path: str) -> None:
     suite = ElementTree.SubElement(
         suites,
         "testsuite",
-        name=f"check_container {report.subject}",
+        name=_clean(f"check_container {report.subject}"),
         tests=str(len(results)),
         failures=str(report.count(FAILED)),
         errors="0",
@@ -238,5 +254,4 @@ def write_junit(report: Report, path: str) -> None:
 
 
 def _clean(text: str) -> str:
-    # XML can hold neither control characters nor half of a surrogate pair
-    return text.translate(_CONTROLS).encode("utf-8", "replace").decode("utf-8")
+    return _NO_XML.sub("", text)

@@ -15,6 +15,7 @@ from ..containers.container import (
 )
 from ..containers.engine import MOUNT_POINT, Engine, EngineError
 from ..containers.shared_folder import SharedFolder
+from ..interrupts import InterruptibleClient
 from .check import Check, Finding
 from .checks import COMMAND, PORT, STATUS_CHECK
 from .report import Report, make_result
@@ -67,9 +68,11 @@ class CheckRunner:
 
         Raises:
             ServerUnreachable: it does not answer.
+            FolderFailed: this machine cannot keep the files of the jobs.
             ValueError: that is not a URL.
         """
-        client = Client(url, self._limits.run_timeout + RESPONSE_SECONDS)
+        seconds = self._limits.run_timeout + RESPONSE_SECONDS
+        client = InterruptibleClient(url, seconds)
         checks = [check for check in self._checks if not check.needs_container]
         folder = SharedFolder(mode=PASSABLE_FOLDER)
         try:
@@ -86,14 +89,18 @@ class CheckRunner:
         """Check an image in containers that are removed at the end.
 
         Raises:
-            EngineError: the engine fails, or has no such image.
+            EngineError: the engine fails, has no such image, or does not see the folder
+                of the jobs.
+            FolderFailed: this machine cannot keep the files of the jobs.
         """
+        engine.inspect_image(image)
         folder = SharedFolder(
             MOUNT_POINT, lambda path: engine.remove_folder(path, image)
         )
         together = [check for check in self._checks if check.options is None]
         alone = [check for check in self._checks if check.options is not None]
         try:
+            engine.check_folder(folder.path, image)
             container = Container(engine, image, self._limits, folder.path)
             obstacle = self._check_in(container, folder, together)
             if obstacle:
@@ -163,7 +170,8 @@ class CheckRunner:
     def _poll_status(self, client: Client) -> Finding:
         started = time.monotonic()
         try:
-            response = Client(client.url, self._limits.status_timeout).get("/status")
+            seconds = self._limits.status_timeout
+            response = InterruptibleClient(client.url, seconds).get("/status")
         except OSError as error:
             raise ServerUnreachable(
                 f"no answer from {client.url}: {error}; is the server running there?"

@@ -4,9 +4,10 @@ import os
 from concurrent.futures import wait
 from typing import Any, Dict, Iterator, Tuple
 
-from ...client import Client, Response
+from ...client import Response
 from ..containers.container import RESPONSE_SECONDS
 from ..containers.shared_folder import write_open_file
+from ..interrupts import InterruptibleClient, interruptible
 from .check import BEST_PRACTICE, RESPONSE, RUN, Finding, Unexpected, check, observe
 from .server_under_test import (
     ExampleCase,
@@ -72,8 +73,8 @@ def check_refusals(server: ServerUnderTest) -> Iterator[Finding]:
     """Run every case that the model should reject."""
 
     def look(case: RefusalCase) -> str:
-        job = server.folder.make_job(case.inputs)
-        got = expect_code(job.run(server.client), 422)
+        with server.folder.make_job(case.inputs) as job:
+            got = expect_code(job.run(server.client), 422)
         if case.message.lower() not in got.lower():
             raise Unexpected(got)
         return got
@@ -87,13 +88,13 @@ def check_refusals(server: ServerUnderTest) -> Iterator[Finding]:
 @check("malformed-jobs", RUN, "a malformed job gets 400")
 def check_malformed_jobs(server: ServerUnderTest) -> Iterator[Finding]:
     """Send bodies that are no valid job."""
-    job = server.folder.make_job(server.data.examples[0].inputs)
 
     def look(body: Any) -> str:
-        if not isinstance(body, bytes):
-            content = dict(job.body, **body)
-            kept = {key: value for key, value in content.items() if value is not None}
-            return expect_code(server.client.post("/run", json=kept), 400)
+        with server.folder.make_job(server.data.examples[0].inputs) as job:
+            if isinstance(body, dict):
+                changed = dict(job.body, **body).items()
+                kept = {key: value for key, value in changed if value is not None}
+                return expect_code(server.client.post("/run", json=kept), 400)
         return expect_code(server.client.post("/run", body, content_type=JSON), 400)
 
     for subject, body in BROKEN_BODIES + BROKEN_KEYS:
@@ -119,8 +120,9 @@ def check_missing_input(server: ServerUnderTest) -> Iterator[Finding]:
     """Send jobs whose input is missing."""
 
     def look(**changes: str) -> str:
-        body = dict(server.folder.make_job({}).body, **changes)
-        return expect_code(server.client.post("/run", json=body), 400)
+        with server.folder.make_job({}) as job:
+            body = dict(job.body, **changes)
+            return expect_code(server.client.post("/run", json=body), 400)
 
     nowhere = server.folder.server_path + "/nowhere"
     yield observe("no folder", "400", lambda: look(input=nowhere))
@@ -133,7 +135,8 @@ def check_response_object(server: ServerUnderTest) -> Iterator[Finding]:
     client = server.client
 
     def run(inputs: Dict[str, Any]) -> Response:
-        return server.folder.make_job(inputs).run(client)
+        with server.folder.make_job(inputs) as job:
+            return job.run(client)
 
     requests = [
         ("GET /status", lambda: client.get("/status")),
@@ -165,14 +168,14 @@ def check_response_object(server: ServerUnderTest) -> Iterator[Finding]:
 def check_fresh_output(server: ServerUnderTest) -> Iterator[Finding]:
     """Run a job in a folder that holds an earlier job's outputs."""
     case = server.data.examples[0]
-    job = server.folder.make_job(case.inputs)
-    for name in case.outputs:
-        write_open_file(os.path.join(job.output_folder, name), STALE)
 
     def look() -> str:
-        for name, content in server.run_job(job, case.outputs).items():
-            if STALE in content:
-                raise Unexpected(f"200, but {name} is the old file")
+        with server.folder.make_job(case.inputs) as job:
+            for name in case.outputs:
+                write_open_file(os.path.join(job.output_folder, name), STALE)
+            for name, content in server.run_job(job, case.outputs).items():
+                if STALE in content:
+                    raise Unexpected(f"200, but {name} is the old file")
         return "the same"
 
     yield observe("", "200, and new files in place of the old ones", look)
@@ -182,13 +185,13 @@ def check_fresh_output(server: ServerUnderTest) -> Iterator[Finding]:
 def check_same_job_twice(server: ServerUnderTest) -> Iterator[Finding]:
     """Run one job twice."""
     case = server.data.examples[0]
-    job = server.folder.make_job(case.inputs)
 
     def look() -> str:
-        first = server.run_job(job, case.outputs)
-        for name in case.outputs:
-            job.remove_output(name)
-        server.compare(server.run_job(job, case.outputs), first)
+        with server.folder.make_job(case.inputs) as job:
+            first = server.run_job(job, case.outputs)
+            for name in case.outputs:
+                job.remove_output(name)
+            server.compare(server.run_job(job, case.outputs), first)
         return "the same"
 
     yield observe("", "200 each time, and the same outputs", look)
@@ -201,12 +204,13 @@ def check_parallel_jobs(server: ServerUnderTest) -> Iterator[Finding]:
     cases = [examples[number % len(examples)] for number in range(PARALLEL_JOBS)]
     # the server may run them one after the other
     seconds = PARALLEL_JOBS * server.limits.run_timeout + RESPONSE_SECONDS
-    client = Client(server.client.url, seconds)
+    client = InterruptibleClient(server.client.url, seconds)
 
     def look() -> str:
         alone = {case.name: server.run_case(case) for case in examples}
         runs = [start_call(server.run_case, case, client) for case in cases]
-        wait(runs)
+        with interruptible():
+            wait(runs)
         for case, run in zip(cases, runs):
             server.compare(run.result(), alone[case.name])
         return "the same"

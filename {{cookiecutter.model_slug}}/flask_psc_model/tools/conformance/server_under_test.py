@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional
 from ...client import Client, Response
 from ...model.cases import MESSAGE_FILENAME, Case, check_filenames, list_cases
 from ...model.spec import Limits, ModelSpec
+from .. import show_name
 from ..containers.container import Container
 from ..containers.shared_folder import SharedFolder, SharedJob
 from .check import Unexpected
@@ -76,7 +77,7 @@ class ModelCases(NamedTuple):
         """
         for key, files in (("inputs", spec.inputs), ("outputs", spec.outputs)):
             if not files:
-                raise ValueError(f"model.yaml names no {key}")
+                raise ValueError(f"{spec.path} names no {key}")
         inputs, outputs = list(spec.inputs), list(spec.outputs)
         check_filenames(inputs + outputs, MESSAGE_FILENAME)
         if not os.path.isdir(folder):
@@ -104,9 +105,15 @@ def _list_cases(folder: str, kind: str) -> List[Case]:
 
 
 def _read_message(case: Case) -> str:
-    message = case.read_expected(MESSAGE_FILENAME).decode("utf-8").strip()
+    content = case.read_expected(MESSAGE_FILENAME)
+    try:
+        message = content.decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"the {MESSAGE_FILENAME} of {show_name(case.folder)} is not UTF-8: {error}"
+        ) from error
     if not message:
-        raise ValueError(f"the {MESSAGE_FILENAME} of {case.folder} is blank")
+        raise ValueError(f"the {MESSAGE_FILENAME} of {show_name(case.folder)} is blank")
     return message
 
 
@@ -160,8 +167,11 @@ class ServerUnderTest(NamedTuple):
         Raises:
             Unexpected: the status is not 200, or an output cannot be read.
             OSError: the server did not answer.
+            FolderFailed: this machine has no space for the files.
         """
-        return self.run_job(self.folder.make_job(case.inputs), case.outputs, client)
+        self.folder.check_space(sum(map(len, case.outputs.values())))
+        with self.folder.make_job(case.inputs) as job:
+            return self.run_job(job, case.outputs, client)
 
     def compare(self, actual: Outputs, expected: Outputs) -> None:
         """Compare the outputs of a run with others.

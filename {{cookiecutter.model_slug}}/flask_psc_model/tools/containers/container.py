@@ -2,14 +2,16 @@
 
 import json
 import os
+import re
 import socket
 import time
 import uuid
 from typing import Any, Dict, List, Optional, Sequence
 
-from ...client import Client, Response
+from ...client import Response
 from ...model.spec import Limits
-from .engine import MOUNT_POINT, Engine, EngineError
+from ..interrupts import InterruptibleClient
+from .engine import CANNOT_RUN, Engine, EngineError, mount
 
 #: Seconds that a response may take beyond the model's own time.
 RESPONSE_SECONDS = 10
@@ -18,6 +20,9 @@ RESPONSE_SECONDS = 10
 PORTS = (9180, 9181)
 
 POLL_SECONDS = 0.1
+
+#: What `CANNOT_RUN` means if the image is to blame.
+IMAGE_FAULT = re.compile("no command|unable to find (user|group)", re.IGNORECASE)
 
 
 class ServerUnreachable(Exception):
@@ -82,10 +87,9 @@ class Container:
         self.options += ["--env", f"PSC_MODEL_PORT={self.port}"]
         self.options += ["--publish", f"127.0.0.1::{self.port}"]
         if folder:
-            # with z, SELinux lets the container use the folder
-            self.options += ["--volume", f"{folder}:{MOUNT_POINT}:z"]
+            self.options += mount(folder)
         self.options += options
-        self.client = Client(f"http://127.0.0.1:{self.port}")
+        self.client = InterruptibleClient(f"http://127.0.0.1:{self.port}")
         self._log_length = 0
 
     def __enter__(self) -> "Container":
@@ -103,20 +107,24 @@ class Container:
         """Start the container, without waiting for its server to listen.
 
         Raises:
-            ContainerExited: the engine could not start it.
-            EngineError: the container no longer exists.
+            ContainerExited: the image has no program that can be started.
+            EngineError: the engine cannot do what the options say, or the container no
+                longer exists.
         """
         command = ["run", "--detach", "--name", self.name]
         try:
             self.engine.call(*command + self.options + [self.image])
         except EngineError as error:
+            if error.code == CANNOT_RUN and not IMAGE_FAULT.search(str(error)):
+                raise
             raise ContainerExited(str(error)) from error
         ports = self.inspect()["NetworkSettings"].get("Ports") or {}
         bindings = ports.get(f"{self.port}/tcp")
         # a container that has exited already has no port
         if bindings:
             url = f"http://127.0.0.1:{bindings[0]['HostPort']}"
-            self.client = Client(url, self.limits.run_timeout + RESPONSE_SECONDS)
+            seconds = self.limits.run_timeout + RESPONSE_SECONDS
+            self.client = InterruptibleClient(url, seconds)
 
     def get_status(self) -> Response:
         """Poll `/status` until the server answers, at most `timeout.status`.
@@ -132,7 +140,8 @@ class Container:
                 raise ContainerExited(exit)
             left = deadline - time.monotonic()
             try:
-                return Client(self.client.url, max(left, POLL_SECONDS)).get("/status")
+                client = InterruptibleClient(self.client.url, max(left, POLL_SECONDS))
+                return client.get("/status")
             except OSError as error:
                 problem = error
             if time.monotonic() > deadline:

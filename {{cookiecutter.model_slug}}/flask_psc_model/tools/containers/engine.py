@@ -3,10 +3,13 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
-from typing import Any, Dict, Optional, Sequence, Tuple
+import uuid
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .. import to_line
+from ..interrupts import interruptible
 
 #: The folder in a container that it shares with this machine.
 MOUNT_POINT = "/data"
@@ -15,8 +18,39 @@ MOUNT_POINT = "/data"
 COMMAND_SECONDS = 60
 
 
+#: The exit status of `run` if the engine cannot do what the options say.
+CANNOT_RUN = 125
+
+#: What to do about an error, by a pattern of the engine's words.
+HINTS = (
+    ("permission denied.*socket", "let your user use the engine, or run it as root"),
+    ("cannot connect|daemon running", "start the engine"),
+    (
+        r"\[gpu\]|nvidia",
+        "use a machine with GPUs; check_container runs without any by --gpus 0",
+    ),
+    ("memory limit", "correct resources.memory.size in model.yaml"),
+    (
+        "bind source|mounts denied|invalid mount",
+        "set TMPDIR to a folder that the engine shares",
+    ),
+)
+
+
 class EngineError(Exception):
-    """A command of the engine failed; the message is one line."""
+    """A command of the engine failed; the message is one line.
+
+    Attributes:
+        code: the exit status of the command, None if it did not end.
+    """
+
+    def __init__(self, message: str, code: Optional[int] = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class UnsharedFolder(EngineError):
+    """The engine does not see a folder of this machine."""
 
 
 class Engine:
@@ -58,8 +92,11 @@ class Engine:
             ) from error
         output, errors = self._finish(process, arguments)
         if process.returncode:
-            problem = to_line(errors or output) or f"exit code {process.returncode}"
-            raise EngineError(f"{self.command} {arguments[0]}: {problem}")
+            raise EngineError(
+                f"{self.command} {arguments[0]}: "
+                + _describe(process.returncode, output, errors or ""),
+                process.returncode,
+            )
         return output
 
     def check(self) -> None:
@@ -90,6 +127,40 @@ class Engine:
             ) from error
         return dict(json.loads(output)[0])
 
+    def check_folder(self, folder: str, image: str) -> None:
+        """Check that containers see a folder of this machine.
+
+        The engine may run elsewhere, or have a /tmp of its own. No program of the image
+        runs, since it may have none that reads a file.
+
+        Args:
+            folder: its path on this machine.
+            image: of the container.
+
+        Raises:
+            UnsharedFolder: they do not.
+            OSError: the folder cannot be written.
+        """
+        name = "psc-" + uuid.uuid4().hex[:12]
+        path = os.path.join(folder, name)
+        with open(path, "w") as file:
+            file.write(name)
+        seen, problem = "", ""
+        try:
+            self.call("create", "--name", name, *mount(folder), image, "probe")
+            seen = self.call("cp", f"{name}:{MOUNT_POINT}/{name}", "-")
+        except EngineError as error:
+            problem = f" ({error})"
+        finally:
+            os.remove(path)
+            with contextlib.suppress(EngineError):
+                self.call("rm", "--force", name)
+        if name not in seen:
+            raise UnsharedFolder(
+                f"{self.command} does not see the folder {folder}: set TMPDIR to a"
+                f" folder that the engine shares{problem}"
+            )
+
     def remove_folder(self, folder: str, image: str) -> None:
         """Remove a folder with files of a container's users, if possible.
 
@@ -101,7 +172,7 @@ class Engine:
         """
         parent, name = os.path.split(folder)
         command = ["run", "--rm", "--user", "0", "--entrypoint", "rm"]
-        command += ["--volume", f"{parent}:{MOUNT_POINT}:z"]
+        command += mount(parent)
         with contextlib.suppress(EngineError):
             self.call(*command + [image, "-rf", f"{MOUNT_POINT}/{name}"])
 
@@ -109,7 +180,8 @@ class Engine:
         self, process: "subprocess.Popen[str]", arguments: Sequence[str]
     ) -> Tuple[str, Optional[str]]:
         try:
-            return process.communicate(timeout=COMMAND_SECONDS)
+            with interruptible():
+                return process.communicate(timeout=COMMAND_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
@@ -120,3 +192,27 @@ class Engine:
             # let the command end, so that what it has started can be removed
             process.communicate(timeout=COMMAND_SECONDS)
             raise
+
+
+def mount(folder: str) -> List[str]:
+    """Return the options of `run` that mount a folder at `MOUNT_POINT`.
+
+    Without a label, SELinux lets the container use the folder.
+    """
+    source = "source=" + folder
+    # the value is a line of CSV
+    if re.search('[,"]', source):
+        source = '"' + source.replace('"', '""') + '"'
+    value = f"type=bind,{source},target={MOUNT_POINT}"
+    return ["--security-opt", "label=disable", "--mount", value]
+
+
+def _describe(code: int, output: str, errors: str) -> str:
+    """Return the engine's own words about an error, and what to do."""
+    # `docker info` has its reason on standard output, below the client's settings
+    found = re.findall("^error.*", output, re.MULTILINE | re.IGNORECASE)
+    words = to_line(" ".join(found) or errors or output) or f"exit code {code}"
+    for pattern, hint in HINTS:
+        if re.search(pattern, words, re.IGNORECASE):
+            return f"{words}; {hint}"
+    return words

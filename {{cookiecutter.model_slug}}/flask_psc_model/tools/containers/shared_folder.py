@@ -5,7 +5,8 @@ import os
 import shutil
 import stat
 import tempfile
-from typing import Any, Callable, Dict, Optional
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, Optional
 
 from ...client import Client, Response
 
@@ -14,6 +15,30 @@ from ...client import Client, Response
 OPEN_FOLDER = 0o777
 OPEN_FILE = 0o666
 CLOSED_FOLDER = 0o700
+
+
+class FolderFailed(Exception):
+    """This machine cannot keep the files of a job; the message has the path."""
+
+
+@contextmanager
+def blame_folder(path: str) -> Iterator[None]:
+    """Raise the errors of this machine's file system under a name of their own.
+
+    A check takes any other `OSError` for a server that does not answer.
+
+    Args:
+        path: what is written.
+
+    Raises:
+        FolderFailed: it cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise FolderFailed(
+            f"{path}: {error.strerror}; free some space, or set TMPDIR to another folder"
+        ) from error
 
 
 class SharedFolder:
@@ -39,15 +64,17 @@ class SharedFolder:
                 to pass if it does not run in a container.
 
         Raises:
-            OSError: it cannot be made.
+            FolderFailed: it cannot be made.
         """
-        self._home = tempfile.mkdtemp(prefix="psc-")
+        with blame_folder(tempfile.gettempdir()):
+            self._home = tempfile.mkdtemp(prefix="psc-")
         os.chmod(self._home, mode)
         self._remove_others = remove_others
         self._count = 0
         self.path = os.path.join(self._home, "data")
         self.server_path = server_path or self.path
-        _make_open_folder(self.path)
+        with blame_folder(self.path):
+            _make_open_folder(self.path)
 
     def __enter__(self) -> "SharedFolder":
         return self
@@ -61,12 +88,33 @@ class SharedFolder:
         Args:
             inputs: the content of each input file by its name; a file whose content
                 is None is not written.
+
+        Raises:
+            FolderFailed: they cannot be written.
         """
         self._count += 1
         name = str(self._count)
-        job = SharedJob(os.path.join(self.path, name), f"{self.server_path}/{name}")
+        path = os.path.join(self.path, name)
+        job = SharedJob(path, f"{self.server_path}/{name}", self._remove)
         job.write_inputs(inputs)
         return job
+
+    def check_space(self, size: int) -> None:
+        """Check that the server can write its outputs.
+
+        Args:
+            size: of the outputs, in bytes.
+
+        Raises:
+            FolderFailed: there is not enough space.
+        """
+        status = os.statvfs(self.path)
+        free = status.f_bavail * status.f_frsize
+        if free < size:
+            raise FolderFailed(
+                f"{self.path} has {free} bytes of free space, and a job needs {size} for"
+                " its outputs: free some space, or set TMPDIR to another folder"
+            )
 
     def remove(self) -> None:
         """Remove the folder with everything in it.
@@ -74,19 +122,22 @@ class SharedFolder:
         Raises:
             OSError: files of another user remain.
         """
+        self._remove(self.path)
         shutil.rmtree(self._home, ignore_errors=True)
-        if self._remove_others and os.path.exists(self.path):
-            self._remove_others(self.path)
-            shutil.rmtree(self._home, ignore_errors=True)
         if os.path.exists(self._home):
             raise OSError(
                 f"{self._home} holds files of another user: remove it with"
                 f" `sudo rm -r {self._home}`"
             )
 
+    def _remove(self, path: str) -> None:
+        shutil.rmtree(path, ignore_errors=True)
+        if self._remove_others and os.path.exists(path):
+            self._remove_others(path)
+
 
 class SharedJob:
-    """The folders of one job.
+    """A context manager: the folders of one job, removed at the end.
 
     Attributes:
         input_folder: on this machine.
@@ -94,7 +145,11 @@ class SharedJob:
         body: the job configuration object, with the paths of the server.
     """
 
-    def __init__(self, path: str, server_path: str) -> None:
+    def __init__(
+        self, path: str, server_path: str, remove: Callable[[str], None]
+    ) -> None:
+        self._path = path
+        self._remove = remove
         self.input_folder = os.path.join(path, "input")
         self.output_folder = os.path.join(path, "output")
         self.body = {
@@ -103,10 +158,21 @@ class SharedJob:
             "output": server_path + "/output",
         }
         for folder in (path, self.input_folder, self.output_folder):
-            _make_open_folder(folder)
+            with blame_folder(folder):
+                _make_open_folder(folder)
+
+    def __enter__(self) -> "SharedJob":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._remove(self._path)
 
     def write_inputs(self, inputs: Dict[str, Optional[bytes]]) -> None:
-        """Write input files, except those whose content is None."""
+        """Write input files, except those whose content is None.
+
+        Raises:
+            FolderFailed: they cannot be written.
+        """
         for name, data in inputs.items():
             if data is not None:
                 write_open_file(os.path.join(self.input_folder, name), data)
@@ -144,15 +210,20 @@ class SharedJob:
 
 
 def write_open_file(path: str, data: bytes) -> None:
-    """Write a file that anyone may read and write, replacing any other file."""
+    """Write a file that anyone may read and write, replacing any other file.
+
+    Raises:
+        FolderFailed: it cannot be written.
+    """
     folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        _make_open_folder(folder)
-    if os.path.lexists(path):
-        os.remove(path)
-    with open(path, "wb") as file:
-        file.write(data)
-    os.chmod(path, OPEN_FILE)
+    with blame_folder(path):
+        if not os.path.isdir(folder):
+            _make_open_folder(folder)
+        if os.path.lexists(path):
+            os.remove(path)
+        with open(path, "wb") as file:
+            file.write(data)
+        os.chmod(path, OPEN_FILE)
 
 
 def _make_open_folder(path: str) -> None:

@@ -63,10 +63,30 @@ def make_job(
         parallelism: how many of them run at once.
 
     Raises:
-        ValueError: `model.yaml` lacks a resource.
+        ValueError: `model.yaml` lacks a resource, or `run_many` refuses the folders.
     """
-    inputs, outputs = (posixpath.join(MOUNT_POINT, each) for each in (inputs, outputs))
+    inputs, outputs = find_folder("inputs", inputs), find_folder("outputs", outputs)
+    if f"{outputs}/".startswith(f"{inputs}/"):
+        raise ValueError(
+            f"--outputs {outputs} is in --inputs {inputs}, where every folder is a job:"
+            " choose a folder outside it"
+        )
     return [make_indexed_job(workload, inputs, outputs, shards, parallelism)]
+
+
+def find_folder(option: str, folder: str) -> str:
+    """Return the path in the pods of a folder in the claim.
+
+    Raises:
+        ValueError: it is not in the claim.
+    """
+    path = posixpath.normpath(posixpath.join(MOUNT_POINT, folder))
+    if f"{path}/".startswith(f"{MOUNT_POINT}/") and folder.isprintable():
+        return path
+    raise ValueError(
+        f"--{option} {folder!r} is not in the claim, which is {MOUNT_POINT} in the pods:"
+        f" pass a path in the claim, such as {option}"
+    )
 
 
 def write_manifests(manifests: Sequence[Dict[str, Any]]) -> str:

@@ -21,6 +21,20 @@ _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
 
+#: The name, without tag and digest, that a registry accepts.
+MAX_IMAGE = 255
+
+# https://github.com/distribution/reference: a first part with a dot or a colon, or
+# `localhost`, is the registry
+_PART = "[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*"
+_HOST_PART = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST = rf"(?:{_HOST_PART}(?:\.{_HOST_PART})*|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?"
+_IMAGE = re.compile(
+    rf"(?P<name>(?:{_HOST}/)?{_PART}(?:/{_PART})*)"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+    "(?:@sha256:[0-9a-f]{64})?"
+)
+
 
 def make_name(title: str) -> str:
     """Return the name of an object, made from the name of the model.
@@ -93,6 +107,11 @@ def check_image(text: str) -> str:
     Raises:
         ValueError: no image can have it.
     """
-    if not text or text.split() != [text]:
-        raise ValueError(f"{text!r} is not the name of an image")
+    match = _IMAGE.fullmatch(text)
+    if not match or len(match.group("name")) > MAX_IMAGE:
+        raise ValueError(
+            f"{text!r} is not the name of an image, such as"
+            " registry.example.com/team/model:1.0.0: the path is in lower case, and a"
+            " digest is sha256 with 64 hexadecimal digits"
+        )
     return text

@@ -4,6 +4,7 @@ import math
 from typing import Any, Dict, Optional, TypeVar
 
 from ...model.spec import Limits
+from ...model.units import format_size
 from ..containers.engine import MOUNT_POINT
 from ..containers.image_user import ImageUser
 from .quantities import format_cpus, format_memory
@@ -21,6 +22,8 @@ CONTAINER = "model"
 
 #: The folder for temporary files; a pod that fills it is evicted, and not its node.
 _TEMPORARY = {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}
+#: The bytes that a container needs to start; Docker refuses less.
+LEAST_MEMORY = 6 * 1024**2
 
 Amount = TypeVar("Amount", int, float)
 
@@ -55,7 +58,7 @@ def make_pod_template(
     if workload.user.user == 0:
         capabilities["add"] = ROOT_CAPABILITIES
     container.update(
-        resources=make_resources(workload.limits),
+        resources=make_resources(workload.limits, workload.path),
         volumeMounts=[
             {"name": "data", "mountPath": MOUNT_POINT},
             {"name": "tmp", "mountPath": "/tmp"},
@@ -78,19 +81,27 @@ def make_pod_template(
     return {"metadata": {"labels": workload.make_labels(component)}, "spec": spec}
 
 
-def make_resources(limits: Limits) -> Dict[str, Any]:
+def make_resources(limits: Limits, path: str = "model.yaml") -> Dict[str, Any]:
     """Return the resources of a pod: its limits are its requests.
 
     So a node never has less than the model needs, and the pod is among the last that it
     evicts (the class `Guaranteed`).
 
+    Args:
+        limits: of `model.yaml`.
+        path: of `model.yaml`, for messages.
+
     Raises:
-        ValueError: `model.yaml` lacks a resource.
+        ValueError: `model.yaml` lacks a resource, or no container can have so little.
     """
-    amounts = {
-        "cpu": format_cpus(_require(limits.cpus, "resources.cpu.count")),
-        "memory": format_memory(_require(limits.memory, "resources.memory.size")),
-    }
+    cpus = _require(limits.cpus, path, "resources.cpu.count")
+    memory = _require(limits.memory, path, "resources.memory.size")
+    if memory < LEAST_MEMORY:
+        raise ValueError(
+            f"{path}: resources.memory.size is {format_size(memory)}: a container needs"
+            f" {format_size(LEAST_MEMORY)} or more"
+        )
+    amounts = {"cpu": format_cpus(cpus), "memory": format_memory(memory)}
     if limits.gpus:
         amounts["nvidia.com/gpu"] = str(limits.gpus)
     return {"requests": amounts, "limits": amounts}
@@ -101,9 +112,9 @@ def count_stop_seconds(limits: Limits) -> int:
     return math.ceil(limits.run_timeout) + STOP_SECONDS
 
 
-def _require(amount: Optional[Amount], key: str) -> Amount:
+def _require(amount: Optional[Amount], path: str, key: str) -> Amount:
     if amount is None:
-        raise ValueError(f"model.yaml has no {key}, which the manifests need: add it")
+        raise ValueError(f"{path} has no {key}, which the manifests need: add it")
     return amount
 
 

@@ -27,6 +27,7 @@ class Workload(NamedTuple):
         namespace: of every object; None for kubectl's current one.
         claim: the PersistentVolumeClaim with the jobs' folders; None for an empty
             folder in each pod.
+        path: of the `model.yaml`, for messages.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Workload(NamedTuple):
     version: str = ""
     namespace: Optional[str] = None
     claim: Optional[str] = None
+    path: str = "model.yaml"
 
     @classmethod
     def read(
@@ -69,6 +71,7 @@ class Workload(NamedTuple):
             spec.version,
             namespace,
             claim,
+            spec.path,
         )
 
     def make_metadata(self, component: str) -> Dict[str, Any]:

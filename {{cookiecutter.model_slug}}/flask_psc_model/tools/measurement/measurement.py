@@ -5,8 +5,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Callable, Dict, List, NamedTuple
 
-from ...client import Response
-from .. import to_line
+from ...client import Client
+from .. import show_name, to_line
+from ..containers.shared_folder import SharedJob
 from .subject import Inputs, MeasurementFailed, Start
 
 
@@ -84,6 +85,7 @@ def measure(
     Raises:
         MeasurementFailed: the model does not load, or does not run a case.
         EngineError: the container engine fails.
+        FolderFailed: this machine cannot keep the files of the jobs.
     """
     measurement = Measurement(runs={name: Times() for name in plan.jobs})
     for number in range(1, plan.starts + 1):
@@ -97,7 +99,9 @@ def measure(
             report(doing, 1)
             for _ in range(plan.runs):
                 for name, inputs in plan.jobs.items():
-                    seconds = _time_run(running.prepare_job(inputs), name)
+                    # else the kernel counts the files of all runs
+                    with running.folder.make_job(inputs) as job:
+                        seconds = _time_run(job, running.client, name)
                     measurement.runs[name].seconds.append(seconds)
                     report(doing, 1)
             peak = running.memory.read_peak()
@@ -106,13 +110,13 @@ def measure(
     return measurement
 
 
-def _time_run(run: Callable[[], Response], name: str) -> float:
+def _time_run(job: SharedJob, client: Client, name: str) -> float:
     began = time.perf_counter()
-    response = run()
+    response = job.run(client)
     seconds = time.perf_counter() - began
     if response.status_code != 200:
         raise MeasurementFailed(
-            f"the case {name} was answered {response.status_code}:"
+            f"the case {show_name(name)} was answered {response.status_code}:"
             f" {to_line(response.message)}"
         )
     return seconds

@@ -4,6 +4,7 @@ import json
 import os
 from typing import Dict, NamedTuple
 
+from ..files import replace_file
 from .measurement import Measurement, Times
 
 FILENAME = "measurement.json"
@@ -79,9 +80,10 @@ def save_record(
         "peakMemory": measurement.peak_memory,
         "memorySource": measurement.memory_source,
     }
-    with open(os.path.join(folder, FILENAME), "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2, ensure_ascii=False)
-        file.write("\n")
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    # a byte of a case's name that is not UTF-8 becomes an escape of JSON
+    data = text.encode("utf-8", "backslashreplace")
+    replace_file(os.path.join(folder, FILENAME), data)
 
 
 def _round(times: Times) -> Dict[str, float]:

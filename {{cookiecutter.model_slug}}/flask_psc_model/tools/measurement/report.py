@@ -3,6 +3,7 @@
 from typing import Any, Dict, Iterator
 
 from ...model.metadata import Metadata
+from .. import show_name
 from .measurement import Measurement
 from .proposal import MARGIN
 
@@ -10,7 +11,8 @@ from .proposal import MARGIN
 def list_measured(measurement: Measurement) -> Iterator[str]:
     """Yield the lines of a table of what was measured."""
     rows = {"loading the model": measurement.load}
-    rows.update(("case " + name, times) for name, times in measurement.runs.items())
+    for name, times in measurement.runs.items():
+        rows["case " + show_name(name)] = times
     width = max(map(len, rows))
     yield f"{'':{width}}  {'median':>8}  {'worst':>8}"
     for title, times in rows.items():

@@ -8,7 +8,7 @@ from typing import Dict, List, Optional
 import click
 
 from ...model.cases import list_cases
-from ...model.metadata import find_metadata, load_metadata
+from ...model.metadata import Metadata, find_metadata, load_metadata
 from ...model.spec import ModelSpec
 from ...model.units import parse_duration
 from ..containers.engine import Engine
@@ -25,6 +25,11 @@ from .subject import (
     make_open_limits,
     start_container,
     start_locally,
+)
+
+LOCAL_NOTE = (
+    "The memory is lower here than in a container, since it is that of the processes"
+    " only: measure the image before you ship it."
 )
 
 
@@ -49,6 +54,7 @@ def measure_model(
 
     Raises:
         EngineError: the engine fails, or has no such image.
+        FolderFailed: this machine cannot keep the files of the jobs.
         MeasurementFailed: there are no cases, or a case fails.
         OSError: a file is missing, or cannot be read or written.
         ValueError: `model.yaml` is wrong.
@@ -63,11 +69,23 @@ def measure_model(
     start = _choose_start(image, engine, folder)
     measurement = _measure(start, plan)
     proposed = propose(measurement)
-    _show(measurement, proposed, path)
+    metadata = load_metadata(path)
+    dockerfile = None
+    try:
+        # before the output, whose reader may have gone
+        if write:
+            dockerfile = _write(measurement, proposed, path, image)
+    finally:
+        _show(measurement, proposed, metadata)
+    if not image:
+        click.echo(LOCAL_NOTE)
     if write:
-        _write(measurement, proposed, path, image)
+        record = os.path.join(os.path.dirname(path), FILENAME)
+        click.echo(f"Wrote {path} and {record}.")
+        if dockerfile:
+            click.echo(f"Set the times of HEALTHCHECK in {dockerfile}.")
     else:
-        click.echo("Add --write to put these values into model.yaml.")
+        click.echo(f"Add --write to put these values into {path}.")
 
 
 def _read_jobs(data_folder: str, names: List[str]) -> Dict[str, Inputs]:
@@ -113,25 +131,26 @@ def _measure(start: Start, plan: Plan) -> Measurement:
         return measure(start, plan, report)
 
 
-def _show(measurement: Measurement, proposed: Dict[str, str], path: str) -> None:
+def _show(
+    measurement: Measurement, proposed: Dict[str, str], metadata: Metadata
+) -> None:
     for line in list_measured(measurement):
         click.echo(line)
     click.echo()
-    for line in list_proposed(proposed, load_metadata(path)):
+    for line in list_proposed(proposed, metadata):
         click.echo(line)
     click.echo()
 
 
 def _write(
     measurement: Measurement, proposed: Dict[str, str], path: str, image: Optional[str]
-) -> None:
+) -> Optional[str]:
+    """Write all files; return the path of the Dockerfile if its times were set."""
     file = MetadataFile(path)
     file.change(proposed)
-    file.save()
-    folder = os.path.dirname(path)
+    subject = image or "the server on this machine"
     version = ModelSpec.load(path).version
-    save_record(folder, measurement, image or "the server on this machine", version)
-    click.echo(f"Wrote {path} and {os.path.join(folder, FILENAME)}.")
-    dockerfile = write_times(folder, parse_duration(proposed["timeout.status"]))
-    if dockerfile:
-        click.echo(f"Set the times of HEALTHCHECK in {dockerfile}.")
+    save_record(os.path.dirname(path), measurement, subject, version)
+    file.save()
+    seconds = parse_duration(proposed["timeout.status"])
+    return write_times(os.path.dirname(path), seconds)

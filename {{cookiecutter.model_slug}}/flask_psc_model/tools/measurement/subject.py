@@ -7,9 +7,10 @@ from ...client import Client, Response
 from ...model.spec import Limits, ModelSpec
 from ...testing.live_server import LiveServer, ServerNotStarted
 from .. import to_line
-from ..containers.container import Container, ServerUnreachable
+from ..containers.container import Container, ContainerExited, ServerUnreachable
 from ..containers.engine import MOUNT_POINT, Engine
 from ..containers.shared_folder import SharedFolder
+from ..interrupts import InterruptibleClient, interruptible
 from .memory import Memory, watch_container, watch_processes
 
 #: Seconds that a container has for each response: the model's time is not known before
@@ -54,11 +55,6 @@ class Running(NamedTuple):
                 f" {to_line(response.message)}"
             )
 
-    def prepare_job(self, inputs: Inputs) -> Callable[[], Response]:
-        """Write the files of a job, and return a function that runs it."""
-        job = self.folder.make_job(inputs)
-        return lambda: job.run(self.client)
-
 
 #: Starts a server in a context that stops it.
 Start = Callable[[], ContextManager[Running]]
@@ -77,14 +73,23 @@ def start_container(engine: Engine, image: str, limits: Limits) -> Iterator[Runn
         engine.remove_folder(path, image)
 
     with SharedFolder(MOUNT_POINT, remove) as folder:
-        with Container(engine, image, limits, folder.path) as container:
-            try:
-                with watch_container(container) as memory:
+        engine.check_folder(folder.path, image)
+        try:
+            with Container(engine, image, limits, folder.path) as container:
+                with _reporting(container), watch_container(container) as memory:
                     yield Running(
                         container.get_status, container.client, folder, memory
                     )
-            except (OSError, ServerUnreachable) as error:
-                raise _describe_silence(str(error), container.read_log()) from error
+        except ContainerExited as error:
+            raise MeasurementFailed(str(error)) from error
+
+
+@contextmanager
+def _reporting(container: Container) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ServerUnreachable) as error:
+        raise _describe_silence(str(error), container.read_log()) from error
 
 
 @contextmanager
@@ -98,13 +103,15 @@ def start_locally(repository: str) -> Iterator[Running]:
     server = LiveServer(repository)
 
     def get_status() -> Response:
-        server.wait_until_it_listens()
-        return server.client.get("/status")
+        with interruptible():
+            server.wait_until_it_listens()
+        return client.get("/status")
 
     server.start()
+    client = InterruptibleClient(server.client.url, server.client.timeout)
     try:
         with SharedFolder() as folder, watch_processes(server.process.pid) as memory:
-            yield Running(get_status, server.client, folder, memory)
+            yield Running(get_status, client, folder, memory)
     except ServerNotStarted as error:
         raise _describe_silence(error.problem, server.read_log()) from error
     except OSError as error:

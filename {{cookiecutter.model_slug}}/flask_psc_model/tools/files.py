@@ -1,0 +1,52 @@
+"""Replaces files as a whole."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+
+
+def replace_file(path: str, content: bytes) -> None:
+    """Write a file by a rename, so that it is complete whatever happens.
+
+    A link stays one: the file that it points to is replaced. The file keeps its mode
+    and, where that is permitted, its owner.
+
+    Args:
+        path: of the file; it need not exist.
+        content: of the file.
+
+    Raises:
+        OSError: it cannot be written; the file is as it was.
+    """
+    target = os.path.realpath(path)
+    folder, name = os.path.split(target)
+    number, new = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+    try:
+        with open(number, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if os.path.exists(target):
+            _copy_owner(target, new)
+            shutil.copymode(target, new)
+        else:
+            os.chmod(new, 0o666 & ~_read_umask())
+        os.replace(new, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(new)
+        raise
+
+
+def _copy_owner(source: str, target: str) -> None:
+    status = os.stat(source)
+    with contextlib.suppress(PermissionError):
+        os.chown(target, status.st_uid, status.st_gid)
+
+
+def _read_umask() -> int:
+    # there is no other way to read it
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
