@@ -1,7 +1,8 @@
 """The PSC container API for a model, served by Flask.
 
-A model is a subclass of `ModelBase`; `create_app` serves it under the routes of the
-container specification: `GET /status`, `POST /run` and `POST /shutdown`.
+A model is a subclass of `ModelBase`, or of `BatchModelBase` where it computes many jobs
+at once; `create_app` serves it under the routes of the container specification:
+`GET /status`, `POST /run` and `POST /shutdown`.
 """
 
 import logging
@@ -9,7 +10,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .model.base import ModelBase
+from .model.base import BatchModelBase, ModelBase
 from .model.metadata import load_metadata
 from .version import __version__
 
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
     from .server.app import create_app
     from .server.routes import api
 
-__all__ = ["ModelBase", "__version__", "api", "create_app", "load_metadata"]
+__all__ = [
+    "BatchModelBase",
+    "ModelBase",
+    "__version__",
+    "api",
+    "create_app",
+    "load_metadata",
+]
 
 # a library logs nothing by itself: the program that uses it sets up the log
 logging.getLogger(__name__).addHandler(logging.NullHandler())
