@@ -14,7 +14,7 @@ from flask_psc_model.workers import stats, supervisor
 from flask_psc_model.workers.channel import Channel, ModelChannel
 from flask_psc_model.workers.pool import WorkerPool
 from flask_psc_model.workers.supervisor import State
-from flask_psc_model.workers.table import JobTable
+from flask_psc_model.workers.table import ALONE, JobTable
 
 from .processes import wait_until
 
@@ -31,12 +31,12 @@ class FakeProcess:
     #: All processes that were started.
     started = []
 
-    def __init__(self, environment, rows):
+    def __init__(self, environment):
         job_read, job_write = os.pipe()
         answer_read, self.answer_write = os.pipe()
         self.pid = next(_pids)
         self.channel = Channel(answer_read, job_write)
-        self.table = JobTable.create(rows)
+        self.table = JobTable.create()
         self.code = None
         self.killed = threading.Event()
         self.jobs = []
@@ -60,6 +60,7 @@ class FakeProcess:
     def answer(self, number, kind="done", **changes):
         """Send a result."""
         message = {"kind": kind, "message": kind, "staged": None, "condemns": False}
+        message["batch_size"] = 0
         self._model.send(dict(message, number=number, pid=self.pid, **changes))
 
     def load(self):
@@ -71,7 +72,7 @@ class FakeProcess:
         """Receive a job and start it; return its number."""
         number = self.receive()["number"]
         self.jobs.append(number)
-        self.table.start(0, number)
+        self.table.add(number).start(ALONE)
         return number
 
     def poll(self):
@@ -112,7 +113,7 @@ def serve(process):
             process.code = 0
             return
         process.jobs.append(message["number"])
-        process.table.start(0, message["number"])
+        process.table.add(message["number"]).start(ALONE)
         process.answer(message["number"])
 
 

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from ..errors import DONE, STATUS_CODES
 from ..workers.runner import Runner
-from ..workers.stats import BOUNDS, Counter, Histogram
+from ..workers.stats import Counter, Histogram
 
 
 def write_stats(runner: Runner, accept: str) -> Tuple[bytes, str]:
@@ -63,6 +63,9 @@ class _Collector(Collector):
         )
         yield _write_histogram(
             "psc_model_wait_seconds", "Waiting time of jobs.", stats.wait_times
+        )
+        yield _write_histogram(
+            "psc_model_batch_jobs", "Jobs in a call of predict().", stats.batch_jobs
         )
         yield GaugeMetricFamily(
             "psc_model_waiting_jobs", "Waiting jobs.", self._runner.count_waiting()
@@ -117,8 +120,8 @@ def _write_counter(
 
 
 def _write_histogram(name: str, text: str, histogram: Histogram) -> Metric:
-    counts, seconds = histogram.read()
-    bounds = [str(bound) for bound in BOUNDS] + ["+Inf"]
+    counts, total = histogram.read()
+    bounds = [str(bound) for bound in histogram.bounds] + ["+Inf"]
     family = HistogramMetricFamily(name, text)
-    family.add_metric([], list(zip(bounds, accumulate(counts))), seconds)
+    family.add_metric([], list(zip(bounds, accumulate(counts))), total)
     return family

@@ -1,32 +1,40 @@
 """The runner under Gunicorn and in bulk runs: a queue of jobs before model processes.
 
-Each process has a supervisor (see `supervisor`). A job goes to the process that has been
-idle longest, or waits for one; the thread of its request waits for the job's future, and
-commits the outputs itself. One lock, `changed`, guards the queue and all states.
+Each process has a supervisor (see `supervisor`). A job goes to the process with the fewest
+jobs, of several to the one that has been idle longest, or waits for one; the thread of its
+request waits for the job's future, and commits the outputs itself. Suspects go before all
+others, and while one waits for a process of its own, so do they. One lock, `changed`,
+guards the queue and all states.
 """
 
-import collections
 import concurrent.futures
+import heapq
 import itertools
+import logging
 import threading
 import time
-from typing import Deque, Dict, List, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence
 
 from ..jobs.job import Job
-from ..jobs.result import READY, JobResult, not_loaded, not_started
+from ..jobs.result import READY, JobResult, failed, not_loaded, not_started
 from ..logs import get_request_id
 from ..model.spec import ModelSpec
 from .prctl import adopt_orphans
 from .runner import Runner
 from .supervisor import PendingJob, State, Supervisor
 
-#: Jobs that may wait; each holds a thread of the web process, whose others answer.
-MAX_WAITING_JOBS = 128
+#: Threads of the web process, each of which can hold a job, and those that never do: they
+#: answer while no other job is accepted.
+THREADS, FREE_THREADS = 256, 32
 
 #: Seconds between two looks at whether the model is loaded.
 POLL_SECONDS = 0.25
 
 SHUTTING_DOWN = not_started("the server is shutting down")
+BROKEN_OFF = failed("the run was broken off, and the server is shutting down")
+GONE = not_started("the client has left")
+
+log = logging.getLogger(__name__)
 
 
 class WorkerPool(Runner):
@@ -41,13 +49,17 @@ class WorkerPool(Runner):
     """
 
     def __init__(
-        self, environments: Sequence[Dict[str, str]], max_jobs: int = 0
+        self,
+        environments: Sequence[Dict[str, str]],
+        max_jobs: int = 0,
+        threads: int = THREADS,
     ) -> None:
         """Choose the processes, without starting them.
 
         Args:
             environments: variables to set, one mapping a model process.
             max_jobs: after which a process is replaced; 0 for never.
+            threads: of the process that answers.
         """
         super().__init__()
         self.factory = ""
@@ -57,7 +69,9 @@ class WorkerPool(Runner):
         self.model_set = threading.Event()
         self.stopping = False
         self.aborted = False
-        self._queue: Deque[PendingJob] = collections.deque()
+        # a heap
+        self._queue: List[PendingJob] = []
+        self._max_held = max(threads - FREE_THREADS, 1)
         self._numbers = itertools.count(1)
         self._supervisors = [Supervisor(self, each) for each in environments]
 
@@ -124,12 +138,26 @@ class WorkerPool(Runner):
     def can_spare(self, supervisor: Supervisor) -> bool:
         """Return whether all other processes are ready; the lock is held."""
         others = [each for each in self._supervisors if each is not supervisor]
-        return all(each.state is State.READY for each in others)
+        return all(each.is_accepting for each in others)
+
+    def limit_room(self, jobs: int) -> int:
+        """Return how many jobs a process may hold, of those that its model could."""
+        room = min(jobs, max(self._max_held // len(self._supervisors), 1))
+        if room < jobs:
+            log.warning(
+                "a model process holds at most %d jobs, not %d (twice max_batch_size):"
+                " %d processes share the %d threads of the server",
+                room,
+                jobs,
+                len(self._supervisors),
+                self._max_held,
+            )
+        return room
 
     def put_back(self, pending: PendingJob) -> None:
-        """Put a job that was not started before all that wait; the lock is held."""
+        """Put a job that no process has any more into the queue; the lock is held."""
         pending.handed = None
-        self._queue.appendleft(pending)
+        heapq.heappush(self._queue, pending)
 
     def dispatch(self) -> None:
         """Hand out what waits, and send it away if no process will ever be there."""
@@ -137,31 +165,41 @@ class WorkerPool(Runner):
             return
         handed: List[Supervisor] = []
         with self.changed:
-            idle = [each for each in self._supervisors if each.is_idle]
-            idle.sort(key=lambda each: each.idle_since)
             refusal = self._find_refusal()
-            while self._queue and (refusal or idle):
+            while self._queue:
                 # it leaves the queue last: whatever fails before, it is not lost
+                pending = self._queue[0]
+                free = [each for each in self._supervisors if each.has_room(pending)]
                 if refusal:
-                    self._queue[0].future.set_result(refusal)
+                    # what was started is never reported as not started
+                    was_started = self.stopping and pending.was_started
+                    pending.future.set_result(BROKEN_OFF if was_started else refusal)
+                elif not free:
+                    break
+                elif pending.is_gone():
+                    pending.future.set_result(GONE)
                 else:
-                    handed.append(idle.pop(0))
-                    handed[-1].hand(self._queue[0])
-                self._queue.popleft()
+                    handed.append(min(free, key=lambda each: each.load))
+                    handed[-1].hand(pending)
+                heapq.heappop(self._queue)
         for supervisor in handed:
             supervisor.flush()
 
-    def _run(self, job: Job, staging_name: str) -> JobResult:
-        pending = self._make_pending(job, staging_name)
+    def _run(
+        self, job: Job, staging_name: str, is_gone: Callable[[], bool]
+    ) -> JobResult:
+        pending = self._make_pending(job, staging_name, is_gone)
         try:
             with self.changed:
                 self._retry()
                 refusal = self._find_refusal()
                 if refusal:
                     return refusal
-                if len(self._queue) >= MAX_WAITING_JOBS:
-                    return not_started(f"busy: {len(self._queue)} jobs are waiting")
-                self._queue.append(pending)
+                held = sum(each.load[0] for each in self._supervisors)
+                held += len(self._queue)
+                if held >= self._max_held:
+                    return not_started(f"busy: {held} jobs are running or waiting")
+                heapq.heappush(self._queue, pending)
             self.dispatch()
             return self._wait(pending)
         except BaseException:
@@ -170,17 +208,18 @@ class WorkerPool(Runner):
                 concurrent.futures.wait([pending.future])
             raise
 
-    def _make_pending(self, job: Job, staging_name: str) -> PendingJob:
+    def _make_pending(
+        self, job: Job, staging_name: str, is_gone: Callable[[], bool]
+    ) -> PendingJob:
         number = next(self._numbers)
         message = {
             "number": number,
-            "row": 0,
             "input": job.input_folder,
             "output": job.output_folder,
             "staging": staging_name,
             "request_id": get_request_id(),
         }
-        return PendingJob(number, message)
+        return PendingJob(number, message, is_gone)
 
     def _wait(self, pending: PendingJob) -> JobResult:
         while True:
@@ -195,6 +234,7 @@ class WorkerPool(Runner):
         with self.changed:
             if pending in self._queue:
                 self._queue.remove(pending)
+                heapq.heapify(self._queue)
                 return True
             return pending.handed is None
 

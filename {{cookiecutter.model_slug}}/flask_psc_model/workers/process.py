@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Dict, List, Optional, Set
+from typing import Dict, Optional, Set
 
 from ..procfs import (
     find_start,
@@ -60,12 +60,11 @@ class ModelProcess:
         table: of the jobs that it has started.
     """
 
-    def __init__(self, environment: Dict[str, str], rows: int) -> None:
+    def __init__(self, environment: Dict[str, str]) -> None:
         """Start the process.
 
         Args:
             environment: variables to set.
-            rows: jobs that it may hold at once.
 
         Raises:
             OSError: the system starts no more.
@@ -75,7 +74,7 @@ class ModelProcess:
         self._marker = f"{MARKER}={marker}".encode()
         variables = {MARKER: marker, "PYTHONIOENCODING": "utf-8:backslashreplace"}
         with contextlib.ExitStack() as mine, contextlib.ExitStack() as theirs:
-            self.table = JobTable.create(rows)
+            self.table = JobTable.create()
             mine.callback(self.table.close)
             job_read, job_write = os.pipe()
             theirs.callback(os.close, job_read)
@@ -84,7 +83,7 @@ class ModelProcess:
             mine.callback(os.close, answer_read)
             theirs.callback(os.close, answer_write)
             command = [sys.executable, "-u", "-m", "flask_psc_model.workers.main"]
-            command += map(str, [pid, job_read, answer_write, self.table.fd, rows])
+            command += map(str, [pid, job_read, answer_write, self.table.fd])
             with _lock:
                 self._process = subprocess.Popen(
                     command,

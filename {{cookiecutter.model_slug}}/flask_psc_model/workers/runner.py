@@ -5,19 +5,27 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from typing import Any, List
+from typing import Any, Callable, List
 
 from ..errors import InvalidJob, ModelNotLoaded
-from ..jobs.execution import run_job
+from ..jobs.execution import Execution
 from ..jobs.job import Job
 from ..jobs.outputs import Destination
 from ..jobs.result import READY, JobResult, not_loaded
 from ..jobs.transaction import commit, recover
-from ..model.loading import ModelFactory, close_model, load_model
+from ..logs import get_request_id
+from ..model.loading import ModelFactory, close_model, is_batch_model, load_model
 from ..model.spec import ModelSpec
+from .batching import Attempt, compute
 from .stats import Stats
+from .table import JobTable
 
 log = logging.getLogger(__name__)
+
+
+def never() -> bool:
+    """Return False: somebody waits for the job."""
+    return False
 
 
 class Runner(ABC):
@@ -30,12 +38,17 @@ class Runner(ABC):
     def __init__(self) -> None:
         self.stats = Stats()
 
-    def run(self, job: Job) -> JobResult:
-        """Run one job, and move its outputs into place: all of them, or none."""
+    def run(self, job: Job, is_gone: Callable[[], bool] = never) -> JobResult:
+        """Run one job, and move its outputs into place: all of them, or none.
+
+        Args:
+            job: to run.
+            is_gone: returns whether nobody waits for it any more; it must not block.
+        """
         recover(job.output_folder)
         destination = Destination(job.output_folder)
         try:
-            result = self._run(job, destination.name)
+            result = self._run(job, destination.name, is_gone)
             if result.staged:
                 commit(result.staged, job.output_folder)
                 return result
@@ -68,12 +81,18 @@ class Runner(ABC):
         """Return the ids of the processes that hold the model."""
 
     @abstractmethod
-    def _run(self, job: Job, staging_name: str) -> JobResult:
+    def _run(
+        self, job: Job, staging_name: str, is_gone: Callable[[], bool]
+    ) -> JobResult:
         """Run one job, up to its staged outputs, after those that came before it."""
 
 
 class LocalRunner(Runner):
-    """Runs the model in the process at hand, for debuggers, coverage and tests."""
+    """Runs the model in the process at hand, for debuggers, coverage and tests.
+
+    It has no threads of its own: jobs of a batch model meet where they wait for a call of
+    `predict` that runs, and whoever is next computes all of them.
+    """
 
     def __init__(self, factory: ModelFactory) -> None:
         """Choose the model, without loading it.
@@ -87,7 +106,9 @@ class LocalRunner(Runner):
         self._spec = ModelSpec()
         self._loading = threading.Lock()
         self._running = threading.Lock()
-        self._waiting: List[Job] = []
+        self._waiting: List[Attempt] = []
+        self._table = JobTable()
+        self._is_batch = False
 
     def load(self) -> JobResult:
         """Load the model unless it is loaded; a failed load is tried again."""
@@ -96,7 +117,9 @@ class LocalRunner(Runner):
                 started = time.monotonic()
                 try:
                     self._spec = ModelSpec.of_model(self.factory)
-                    self._model = load_model(self.factory)
+                    model = load_model(self.factory)
+                    self._is_batch = is_batch_model(model)
+                    self._model = model
                 except ModelNotLoaded as error:
                     log.error("the model could not be loaded", exc_info=error.__cause__)
                     return JobResult.of(error)
@@ -121,16 +144,51 @@ class LocalRunner(Runner):
         """Return the id of the process at hand."""
         return [os.getpid()]
 
-    def _run(self, job: Job, staging_name: str) -> JobResult:
+    def _run(
+        self, job: Job, staging_name: str, is_gone: Callable[[], bool]
+    ) -> JobResult:
         result = self.load()
         if not result.ok:
             return result
+        attempt = Attempt(
+            1,
+            get_request_id(),
+            Execution(self._model, job, self._spec, staging_name),
+            self._table.add(1),
+        )
+        self._finish(attempt)
+        attempt.clock.release()
+        if attempt.is_interrupted:
+            raise KeyboardInterrupt
+        assert attempt.result
+        return attempt.result
+
+    def _finish(self, attempt: Attempt) -> None:
         came = time.monotonic()
-        self._waiting.append(job)
+        if self._is_batch:
+            # in the thread of its request, and others in theirs
+            attempt.preprocess()
+        if attempt.result:
+            return
+        self._waiting.append(attempt)
         with self._running:
-            self._waiting.remove(job)
             started = time.monotonic()
             self.stats.wait_times.add(started - came)
-            result = run_job(self._model, job, self._spec, staging_name)
+            # unless another thread has computed it with its own
+            while attempt in self._waiting:
+                self._compute()
+            if attempt.batch_size:
+                self.stats.batch_jobs.add(attempt.batch_size)
+            if not attempt.result:
+                attempt.postprocess()
             self.stats.run_times.add(time.monotonic() - started)
-            return result
+
+    def _compute(self) -> None:
+        """Run the job that has waited longest, or a batch of those that wait."""
+        size = self._model.max_batch_size if self._is_batch else 1
+        batch = self._waiting[:size]
+        del self._waiting[:size]
+        if self._is_batch:
+            compute(self._model, batch, lambda _: None)
+        else:
+            batch[0].run()

@@ -4,6 +4,10 @@
                    |                   ^
                    +----> FAILED ------+  (once its pause is over, at the next request)
 
+A process holds one job, or up to two batches of a batch model. Where it breaks down, the
+jobs that it had not started go back into the queue. If it had started one job, that one
+has failed. Several are suspects: each runs again, alone in its process.
+
 One thread does all of it, so that a process has one owner: it starts the process (and
 lives as long, or the kernel would kill that), reads what arrives, keeps the time limit,
 notices the death, and ends whatever the process has started. A request's thread only
@@ -19,7 +23,7 @@ import select
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ..errors import DONE, FAILED, INVALID_INPUT, KINDS
 from ..jobs.outputs import Staged
@@ -28,6 +32,7 @@ from ..model.loading import CLOSE_SECONDS, describe
 from . import stats
 from .channel import BrokenChannel, Message
 from .process import ModelProcess, describe_exit, reap_orphans
+from .table import ALONE, WAITING
 
 if TYPE_CHECKING:
     from .pool import WorkerPool
@@ -73,18 +78,29 @@ class PendingJob:
         number: no other job of the pool has it.
         message: for the model process.
         future: of its result.
+        is_gone: returns whether the client has left; the pool's lock is held.
         came: when, of `time.monotonic()`.
         handed: when it was handed to a process; None while no process has it.
+        was_started: whether an earlier process has started it.
+        is_suspect: whether that one may have broken down by this job.
     """
 
-    def __init__(self, number: int, message: Message) -> None:
+    def __init__(
+        self, number: int, message: Message, is_gone: Callable[[], bool]
+    ) -> None:
         self.number = number
         self.message = message
+        self.is_gone = is_gone
         self.future: "concurrent.futures.Future[JobResult]" = (
             concurrent.futures.Future()
         )
         self.came = time.monotonic()
         self.handed: Optional[float] = None
+        self.was_started = self.is_suspect = False
+
+    def __lt__(self, other: "PendingJob") -> bool:
+        """Return whether it runs before another one."""
+        return (not self.is_suspect, self.number) < (not other.is_suspect, other.number)
 
 
 class Ending(Exception):
@@ -92,15 +108,25 @@ class Ending(Exception):
 
     Attributes:
         reason: for the metrics, one of `stats.REASONS`, or `SHUTDOWN`.
-        result: of its jobs, or of the load, where the message does not say it all.
+        result: of the job that has caused it, or of the load, where the message does
+            not say it all.
+        blamed: numbers of the jobs that may have caused it; nothing for all of them.
+        is_clear: whether no other job is a suspect.
     """
 
     def __init__(
-        self, reason: str, why: str, result: Optional[JobResult] = None
+        self,
+        reason: str,
+        why: str,
+        result: Optional[JobResult] = None,
+        blamed: Sequence[int] = (),
+        is_clear: bool = False,
     ) -> None:
         super().__init__(why)
         self.reason = reason
         self.result = result
+        self.blamed = blamed
+        self.is_clear = is_clear
 
 
 class Supervisor:
@@ -130,9 +156,12 @@ class Supervisor:
         self._process: Optional[ModelProcess] = None
         self._has_loaded = False
         self._jobs: Dict[int, PendingJob] = {}
+        self._room = 1
+        self._retirement: Optional[Ending] = None
         self._served = self._failures = 0
         self._pause, self._suspicion = FIRST_PAUSE, FIRST_SUSPICION
         self._retry_at = self._suspect_from = self._reap_at = 0.0
+        self._look_at = self._worked_at = 0.0
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -144,14 +173,28 @@ class Supervisor:
         return process.pid if process else 0
 
     @property
-    def is_idle(self) -> bool:
-        """Whether a job can be handed to it; the pool's lock is held."""
-        return self.state is State.READY and not self._jobs
+    def load(self) -> Tuple[int, float]:
+        """What orders the processes that a job may go to; the pool's lock is held."""
+        return len(self._jobs), self.idle_since
+
+    @property
+    def is_accepting(self) -> bool:
+        """Whether its process is to have more jobs; the pool's lock is held."""
+        return self.state is State.READY and not self._retirement
+
+    def has_room(self, pending: PendingJob) -> bool:
+        """Return whether a job can be handed to it; the pool's lock is held."""
+        if not self.is_accepting or len(self._jobs) >= self._room:
+            return False
+        held = list(self._jobs.values())
+        return not held or not (pending.is_suspect or held[0].is_suspect)
 
     def hand(self, pending: PendingJob) -> None:
         """Accept a job; the pool's lock is held. `flush` sends it, or the loop does."""
         assert self._process
         pending.handed = time.monotonic()
+        if not self._jobs:
+            self._worked_at = pending.handed
         self._process.channel.put(pending.message)
         self._jobs[pending.number] = pending
 
@@ -210,9 +253,10 @@ class Supervisor:
             Ending: always, unless something unexpected is raised.
         """
         self._has_loaded = False
+        self._retirement = None
         self._served = self._failures = 0
         try:
-            self._process = process = ModelProcess(self._environment, rows=1)
+            self._process = process = ModelProcess(self._environment)
         except OSError as error:
             why = not_loaded(f"no model process can be started: {error}")
             raise Ending(stats.FAILED_LOAD, "could not start", why) from None
@@ -228,6 +272,9 @@ class Supervisor:
             self._check_time_limit(process)
             if not self._jobs or self._pool.aborted:
                 self._check_shutdown()
+            retirement = self._retirement
+            if retirement and (retirement.result or not self._jobs):
+                raise retirement
             self._reap()
 
     def _reap(self) -> None:
@@ -254,11 +301,12 @@ class Supervisor:
                     f" {LOAD_FACTOR} times timeout.status in model.yaml",
                 )
             messages = self._receive(process, BUSY_SECONDS)
-        number, result = _decode_result(process, messages[0])
+        number, size, result = _decode_result(process, messages[0])
         if number or messages[1:]:
             raise Ending(stats.BROKEN_CHANNEL, "sent the result of a job before any")
         if not result.ok:
             raise Ending(stats.FAILED_LOAD, "could not load the model", result)
+        self._room = pool.limit_room(2 * size or 1)
         seconds = time.monotonic() - started
         pool.stats.load_times.add(seconds)
         log.info(
@@ -304,19 +352,21 @@ class Supervisor:
         Raises:
             Ending: the process is to be replaced now.
         """
-        number, result = _decode_result(process, message)
+        number, batch_size, result = _decode_result(process, message)
         with self._pool.changed:
             if number not in self._jobs:
                 raise Ending(stats.BROKEN_CHANNEL, f"has no job {number} to answer")
+            if result.condemns:
+                why = "can use its GPU no more"
+                self._retirement = Ending(stats.GPU_ERROR, why, result, [number])
+                return
             self._settle(self._jobs[number], result)
             del self._jobs[number]
             self._served += 1
-            self.idle_since = time.monotonic()
-            ending = self._find_ending(result)
-            if ending:
-                # no other job may be handed to it
-                self._enter(State.STOPPING)
-                raise ending
+            self.idle_since = self._worked_at = time.monotonic()
+            self._retirement = self._retirement or self._find_retirement(result)
+        if batch_size:
+            self._pool.stats.batch_jobs.add(batch_size)
 
     def _settle(self, pending: PendingJob, result: JobResult) -> None:
         handed = pending.handed or pending.came
@@ -324,15 +374,13 @@ class Supervisor:
         self._pool.stats.run_times.add(time.monotonic() - handed)
         pending.future.set_result(result)
 
-    def _find_ending(self, result: JobResult) -> Optional[Ending]:
-        """Return why the process is to be replaced after a job; the lock is held."""
+    def _find_retirement(self, result: JobResult) -> Optional[Ending]:
+        """Return why the process ends once it has no more jobs; the lock is held."""
         now = time.monotonic()
         if result.kind == FAILED:
             self._failures += 1
         elif result.kind in (DONE, INVALID_INPUT):
             self._failures = 0
-        if result.condemns:
-            return Ending(stats.GPU_ERROR, "can use its GPU no more")
         if self._failures >= MAX_FAILURES and now >= self._suspect_from:
             if now > self._suspect_from + LAST_SUSPICION:
                 self._suspicion = FIRST_SUSPICION
@@ -345,19 +393,38 @@ class Supervisor:
         return None
 
     def _check_time_limit(self, process: ModelProcess) -> None:
+        """End a process with a job over its limit, or that works on none of its jobs.
+
+        Raises:
+            Ending: it does. A job that has a thread to itself has caused it.
+        """
+        now = time.monotonic()
+        if not self._jobs or now < self._look_at:
+            return
+        self._look_at = now + BUSY_SECONDS
+        found = process.table.read()
+        working = {
+            number: found[number]
+            for number in list(self._jobs)
+            if number in found and found[number].activity != WAITING
+        }
         limit = self._pool.spec.limits.run_timeout
-        for pending in self._jobs.values():
-            since = process.table.find_start(0, pending.number) or pending.handed
-            if since and time.monotonic() - since > limit:
-                process.dump_stacks()
-                raise Ending(
-                    stats.TIME_LIMIT,
-                    f"was stopped at the time limit of {limit:g} s",
-                    failed(
-                        f"the run was stopped at its time limit of {limit:g} s; if jobs"
-                        " may take longer, raise timeout.run in model.yaml"
-                    ),
-                )
+        late = [each for each in working if now - working[each].since > limit]
+        if working and not late:
+            self._worked_at = now
+        if not late and now - self._worked_at <= limit:
+            return
+        process.dump_stacks()
+        raise Ending(
+            stats.TIME_LIMIT,
+            f"was stopped at the time limit of {limit:g} s",
+            failed(
+                f"the run was stopped at its time limit of {limit:g} s; if jobs"
+                " may take longer, raise timeout.run in model.yaml"
+            ),
+            late,
+            is_clear=len(late) == 1 and working[late[0]].activity == ALONE,
+        )
 
     def _check_shutdown(self) -> None:
         if self._pool.stopping:
@@ -406,13 +473,29 @@ class Supervisor:
             log.warning("close() of the model was stopped after %s s", CLOSE_SECONDS)
 
     def _settle_all(self, process: ModelProcess, ending: Ending) -> None:
-        """Answer the jobs that were started, and put back the others."""
+        """Answer the job that has ended the process, and put back the others.
+
+        Of several jobs that may have, each is a suspect.
+        """
+        with contextlib.suppress(Ending, BrokenChannel, EOFError):
+            # what was answered is done
+            messages = process.channel.receive()
+            while messages:
+                for message in messages:
+                    self._answer(process, message)
+                messages = process.channel.receive()
         why = f"the model broke down: its process {ending}"
+        found = process.table.read()
         with self._pool.changed:
+            started = [number for number in self._jobs if number in found]
+            is_found = ending.is_clear or len(started) == 1
             for number, pending in list(self._jobs.items()):
-                if process.table.find_start(0, number) is not None:
+                is_started = number in started
+                if is_started and is_found and number in (ending.blamed or started):
                     self._settle(pending, ending.result or failed(why))
                 else:
+                    pending.was_started |= is_started
+                    pending.is_suspect |= is_started and not ending.is_clear
                     self._pool.put_back(pending)
                 del self._jobs[number]
 
@@ -425,8 +508,13 @@ class Supervisor:
         self._pool.dispatch()
 
 
-def _decode_result(process: ModelProcess, message: Message) -> Tuple[int, JobResult]:
-    """Return the number of a job, and its result; 0 is the load.
+def _decode_result(
+    process: ModelProcess, message: Message
+) -> Tuple[int, int, JobResult]:
+    """Return the number of a job, the size of its batch, and its result.
+
+    The number 0 is the load; there the size is that of the largest batch. It is 0 for a
+    plain model, and for each job of a batch but its first.
 
     Raises:
         Ending: the message is not one of the process.
@@ -441,7 +529,7 @@ def _decode_result(process: ModelProcess, message: Message) -> Tuple[int, JobRes
             Staged(staged[0], tuple(staged[1]), *staged[2:]) if staged else None,
             bool(message["condemns"]),
         )
-        return int(message["number"]), result
+        return int(message["number"]), int(message["batch_size"]), result
     except (LookupError, TypeError, ValueError):
         why = f"sent what is no result of its own: {str(message)[:200]}"
         raise Ending(stats.BROKEN_CHANNEL, why) from None
