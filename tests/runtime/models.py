@@ -255,15 +255,17 @@ class Model(ModelBase):
                 do(file.read(), self)
 '''
 
-#: Computes batches: does what the lines of each input say, and writes the input into the
-#: output. A line is the step where it is done, and Python code, such as:
+#: Computes batches: does what the lines of each input say, and writes "result of" and
+#: the input into the output. A line is the step where it is done, and Python code:
 #:
 #:   predict: os.abort()
 #:
-#: The code of `predict` is run for each job of the batch, and sees the whole `batch` and
-#: its `results`. The file `trace` in the repository gets a line for each batch: its texts
-#: in JSON.
+#: The code of `predict` is run for each job of a batch, and sees the `batch` and its
+#: `results`. The file `trace` in the repository gets a line for each call of `predict`:
+#: the last lines of its inputs, in JSON.
 BATCH = '''
+import collections
+import itertools
 import json
 import os
 import signal
@@ -287,7 +289,7 @@ class Model(BatchModelBase):
 
     input_filenames = list(METADATA.inputs)
     output_filenames = list(METADATA.outputs)
-    max_batch_size = int(METADATA.get("description", {}).get("details") or 8)
+    max_batch_size = 8
 
     def preprocess(self, input_path):
         with open(input_path, encoding="utf-8") as file:
@@ -298,8 +300,8 @@ class Model(BatchModelBase):
     def predict(self, batch):
         assert threading.current_thread() is threading.main_thread()
         with open(os.path.join(REPOSITORY, "trace"), "a", encoding="utf-8") as file:
-            file.write(json.dumps(batch) + "\\n")
-        results = list(batch)
+            file.write(json.dumps([text.split("\\n")[-1] for text in batch]) + "\\n")
+        results = ["result of\\n" + text for text in batch]
         for text in batch:
             act("predict", text, batch=batch, results=results)
         return results

@@ -1,8 +1,8 @@
 """A bad job harms no other: thousands of jobs, with a fake of the model process.
 
-The pool and the supervisors are the real ones. The fake decides by a seed in which order
-it works, and does what each job says: it dies, hangs or fails at a step. Nothing waits: a
-job that hangs is one whose time has long run out.
+The pool and the supervisors are the real ones. The fake decides by a seed in which
+order it works, and does what each job says: it dies, hangs or fails at a step. Nothing
+waits: a job that hangs is one whose time has long run out.
 """
 
 import itertools
@@ -73,7 +73,7 @@ class FakeProcess:
         self._received = b""
         self._is_killed = threading.Event()
         self._is_stuck = self._has_culprit = False
-        #: The name, the step and the deed of each job, and its clock once it is started.
+        #: The name, the step and the deed of each job; its clock once it is started.
         self._jobs = {}
         self._clocks = {}
         #: Numbers of the jobs that wait for a step; the first one is to be read.
@@ -153,7 +153,8 @@ class FakeProcess:
             batch = numbers[:BATCH]
             for number in batch:
                 self._clocks[number].start(TOGETHER)
-            if all([self._do(step, number, batch) for number in batch]):
+            done = [self._do(step, number, batch) for number in batch]
+            if all(done):
                 for number in batch:
                     numbers.remove(number)
                     self._clocks[number].stop()
@@ -241,7 +242,7 @@ def name_jobs(world, count, share):
 
 @pytest.fixture
 def simulate(monkeypatch):
-    """Return a function that runs jobs in a world, and returns their results by name."""
+    """Return a function that runs jobs in a world and returns the results by name."""
     monkeypatch.setattr(supervisor, "ModelProcess", FakeProcess)
     monkeypatch.setattr(supervisor, "BUSY_SECONDS", 0.002)
 
@@ -269,7 +270,7 @@ def simulate(monkeypatch):
 
 
 def check_all(world, results):
-    """Check that each good job is answered right and once, and each bad one for itself."""
+    """Check that each good job is answered right and once, each bad one for itself."""
     for name, result in results.items():
         deed = name.split("-")[2]
         if result.message == "the client has left":
