@@ -14,7 +14,7 @@ import os
 import queue
 import threading
 import time
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List, Optional, Union
 
 from ..jobs.execution import Execution, condemns
 from ..jobs.result import JobResult
@@ -155,7 +155,7 @@ class BatchLoop:
         self._receive = receive
         self._answer = answer
         self._receiving = threading.Lock()
-        self._ready: "queue.Queue[Any]" = queue.Queue()
+        self._ready: "queue.Queue[Union[Attempt, BaseException]]" = queue.Queue()
         self._computed: "queue.Queue[Attempt]" = queue.Queue()
 
     def run(self) -> None:
@@ -171,15 +171,18 @@ class BatchLoop:
 
     def _next_batch(self) -> List[Attempt]:
         """Wait for a job, and a little for others; return all that are ready."""
-        found = [self._ready.get()]
+        batch = [self._next_ready(True, None)]
         deadline = time.monotonic() + self._model.max_batch_delay
         with contextlib.suppress(queue.Empty):
-            while len(found) < self._model.max_batch_size:
+            while len(batch) < self._model.max_batch_size:
                 left = deadline - time.monotonic()
-                found.append(self._ready.get(left > 0, left))
-        for each in found:
-            if isinstance(each, BaseException):
-                raise each
+                batch.append(self._next_ready(left > 0, left))
+        return batch
+
+    def _next_ready(self, is_waiting: bool, seconds: Optional[float]) -> Attempt:
+        found = self._ready.get(is_waiting, seconds)
+        if isinstance(found, BaseException):
+            raise found
         return found
 
     def _repeat(self, work: Callable[[], None]) -> None:

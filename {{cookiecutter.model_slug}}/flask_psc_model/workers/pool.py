@@ -135,6 +135,10 @@ class WorkerPool(Runner):
         """Return the ids of the model processes that there are now."""
         return [pid for pid in (each.pid for each in self._supervisors) if pid]
 
+    def count_room(self) -> int:
+        """Return how many jobs the model processes hold at once."""
+        return sum(each.room for each in self._supervisors)
+
     def can_spare(self, supervisor: Supervisor) -> bool:
         """Return whether all other processes are ready; the lock is held."""
         others = [each for each in self._supervisors if each is not supervisor]
@@ -146,11 +150,11 @@ class WorkerPool(Runner):
         if room < jobs:
             log.warning(
                 "a model process holds at most %d jobs, not %d (twice max_batch_size):"
-                " %d processes share the %d threads of the server",
+                " the server has threads for %d jobs, and %d model processes",
                 room,
                 jobs,
-                len(self._supervisors),
                 self._max_held,
+                len(self._supervisors),
             )
         return room
 

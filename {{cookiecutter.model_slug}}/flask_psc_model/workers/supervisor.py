@@ -136,6 +136,7 @@ class Supervisor:
         thread: does all the work.
         state: of the process; `_enter` alone changes it, with the pool's lock held.
         failure: why the model could not be loaded, in the state FAILED.
+        room: jobs that the process may hold, known once the model is loaded.
         loading_since: of `time.monotonic()`.
         idle_since: likewise.
     """
@@ -156,7 +157,7 @@ class Supervisor:
         self._process: Optional[ModelProcess] = None
         self._has_loaded = False
         self._jobs: Dict[int, PendingJob] = {}
-        self._room = 1
+        self.room = 1
         self._retirement: Optional[Ending] = None
         self._served = self._failures = 0
         self._pause, self._suspicion = FIRST_PAUSE, FIRST_SUSPICION
@@ -184,7 +185,7 @@ class Supervisor:
 
     def has_room(self, pending: PendingJob) -> bool:
         """Return whether a job can be handed to it; the pool's lock is held."""
-        if not self.is_accepting or len(self._jobs) >= self._room:
+        if not self.is_accepting or len(self._jobs) >= self.room:
             return False
         held = list(self._jobs.values())
         return not held or not (pending.is_suspect or held[0].is_suspect)
@@ -306,7 +307,7 @@ class Supervisor:
             raise Ending(stats.BROKEN_CHANNEL, "sent the result of a job before any")
         if not result.ok:
             raise Ending(stats.FAILED_LOAD, "could not load the model", result)
-        self._room = pool.limit_room(2 * size or 1)
+        self.room = pool.limit_room(2 * size or 1)
         seconds = time.monotonic() - started
         pool.stats.load_times.add(seconds)
         log.info(

@@ -31,7 +31,8 @@ def post_fork(server: Any, worker: Any) -> None:
     for listener in worker.sockets:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
     environments = assign_devices(count_processes())
-    worker.model_runner = WorkerPool(environments, count_max_jobs())
+    threads = worker.cfg.threads
+    worker.model_runner = WorkerPool(environments, count_max_jobs(), threads)
     worker.model_runner.start()
     _call_user_hook("post_fork", worker, server, worker)
 
