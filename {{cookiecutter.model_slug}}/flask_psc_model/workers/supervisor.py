@@ -30,7 +30,7 @@ from ..jobs.outputs import Staged
 from ..jobs.result import JobResult, failed, not_loaded
 from ..model.loading import CLOSE_SECONDS, describe
 from . import stats
-from .channel import BrokenChannel, Message
+from .channel import BrokenChannel, Channel, Message
 from .process import ModelProcess, describe_exit, reap_orphans
 from .table import ALONE, WAITING
 
@@ -321,7 +321,7 @@ class Supervisor:
             Ending: the process has ended, or has sent something else.
         """
         process.channel.flush()
-        self._wait(seconds, process.channel.read_fd)
+        self._wait(seconds, process.channel)
         try:
             messages = process.channel.receive()
             if messages or process.poll() is None:
@@ -340,10 +340,13 @@ class Supervisor:
         reason = stats.KILLED if code == -signal.SIGKILL else stats.CRASHED
         raise Ending(reason, describe_exit(code))
 
-    def _wait(self, seconds: float, *fds: int) -> None:
+    def _wait(self, seconds: float, channel: Optional[Channel] = None) -> None:
         poller = select.poll()
-        for fd in (self._wake_read,) + fds:
-            poller.register(fd, select.POLLIN)
+        poller.register(self._wake_read, select.POLLIN)
+        if channel:
+            poller.register(channel.read_fd, select.POLLIN)
+            if channel.is_full:
+                poller.register(channel.write_fd, select.POLLOUT)
         if any(fd == self._wake_read for fd, _ in poller.poll(seconds * 1000)):
             os.read(self._wake_read, 4096)
 
