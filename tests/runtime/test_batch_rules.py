@@ -32,7 +32,7 @@ BATCH = 8
 CLIENTS = 64
 
 #: A simulation that takes longer than this never ends.
-SECONDS = 60
+SECONDS = 120
 
 
 class World:

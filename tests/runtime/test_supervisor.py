@@ -12,7 +12,7 @@ from flask_psc_model.jobs.job import Job
 from flask_psc_model.model.spec import ModelSpec
 from flask_psc_model.workers import stats, supervisor
 from flask_psc_model.workers.channel import Channel, ModelChannel
-from flask_psc_model.workers.pool import FREE_THREADS, WorkerPool
+from flask_psc_model.workers.pool import WorkerPool
 from flask_psc_model.workers.runner import never
 from flask_psc_model.workers.supervisor import PendingJob, State
 from flask_psc_model.workers.table import ALONE, JobTable
@@ -322,7 +322,7 @@ def test_of_processes_with_as_few_jobs_the_longest_idle_one_is_next(start, tmp_p
 
 
 def test_jobs_leave_threads_free_for_other_requests(start, tmp_path, clients):
-    pool = start(hold_jobs, threads=FREE_THREADS + 6)
+    pool = start(hold_jobs, threads=12)
     wait_until(lambda: get_states(pool) == [State.READY])
     for _ in range(6):
         clients.submit(run, pool, tmp_path)
@@ -332,7 +332,7 @@ def test_jobs_leave_threads_free_for_other_requests(start, tmp_path, clients):
 
 
 def test_processes_hold_no_more_jobs_than_there_are_threads(start, caplog):
-    pool = start(hold_jobs, processes=2, threads=FREE_THREADS + 6)
+    pool = start(hold_jobs, processes=2, threads=12)
     wait_until(lambda: get_states(pool) == [State.READY] * 2)
     assert pool.count_room() == 6
     assert "at most 3 jobs, not 4 (twice max_batch_size)" in caplog.text

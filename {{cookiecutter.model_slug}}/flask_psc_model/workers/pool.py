@@ -23,8 +23,8 @@ from .prctl import adopt_orphans
 from .runner import Runner
 from .supervisor import PendingJob, State, Supervisor
 
-#: Threads of the web process, each of which can hold a job, and those that never do: they
-#: answer while no other job is accepted.
+#: Threads of the web process, each of which can hold a job, and those that never do, of
+#: so many or more than twice as many: they answer while no other job is accepted.
 THREADS, FREE_THREADS = 256, 32
 
 #: Seconds between two looks at whether the model is loaded.
@@ -71,7 +71,7 @@ class WorkerPool(Runner):
         self.aborted = False
         # a heap
         self._queue: List[PendingJob] = []
-        self._max_held = max(threads - FREE_THREADS, 1)
+        self._max_held = max(threads - min(FREE_THREADS, threads // 2), 1)
         self._numbers = itertools.count(1)
         self._supervisors = [Supervisor(self, each) for each in environments]
 

@@ -482,7 +482,7 @@ class Supervisor:
         Of several jobs that may have, each is a suspect.
         """
         with contextlib.suppress(Ending, BrokenChannel, EOFError):
-            # what was answered is done
+            # a job that was answered is done
             messages = process.channel.receive()
             while messages:
                 for message in messages:
@@ -502,6 +502,7 @@ class Supervisor:
                     pending.is_suspect |= is_started and not ending.is_clear
                     self._pool.put_back(pending)
                 del self._jobs[number]
+        self._pool.dispatch()
 
     def _fail(self, failure: JobResult) -> None:
         log.error("%s", failure.message)
