@@ -1,8 +1,8 @@
 """A bad job harms no other: thousands of jobs, with a fake of the model process.
 
 The pool and the supervisors are the real ones. The fake decides by a seed in which
-order it works, and does what each job says: it dies, hangs or fails at a step. Nothing
-waits: a job that hangs is one whose time has long run out.
+order it works, and does what each job says: it dies, hangs, fails, or keeps the lock of
+the interpreter. Nothing waits: a job that hangs is one whose time has long run out.
 """
 
 import itertools
@@ -10,6 +10,7 @@ import os
 import random
 import select
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -23,7 +24,7 @@ from flask_psc_model.workers.table import ALONE, TOGETHER, JobTable
 STEPS = ["preprocess", "predict", "postprocess"]
 
 #: What a bad job does at one of the steps.
-DEEDS = ["die", "condemn", "hang", "fail"]
+DEEDS = ["die", "condemn", "hang", "hold", "fail"]
 
 #: So many jobs can be in a batch.
 BATCH = 8
@@ -91,7 +92,8 @@ class FakeProcess:
         return self.code
 
     def dump_stacks(self):
-        """Do nothing."""
+        """Wait for a beat, if there are any."""
+        time.sleep(0.03)
 
     def kill(self):
         self._is_killed.set()
@@ -115,6 +117,7 @@ class FakeProcess:
             if self._is_stuck and "predict" in busy:
                 busy.remove("predict")
             self._receive(0 if busy else 0.01)
+            self.table.beat()
             if busy:
                 self._work(self._random.choice(busy))
             if len(self._clocks) != 1 and self._random.random() < self.world.strays:
@@ -182,6 +185,14 @@ class FakeProcess:
         elif deed == "condemn":
             self._suspect()
             self._send(number, "failed", message="its own", condemns=True)
+            self._is_killed.wait()
+        elif deed == "hold":
+            # another job that works may be late before this one
+            self._suspect()
+            alone = [n for n in self._waiting["preprocess"] if n not in batch]
+            late = self._clocks[(alone or batch)[0]]
+            late._seconds = 10**6
+            late.start(TOGETHER if step == "predict" and not alone else ALONE)
             self._is_killed.wait()
         elif deed == "fail":
             # the others of its batch are computed again
@@ -279,7 +290,7 @@ def check_all(world, results):
             assert (result.kind, result.message) == ("done", name)
         else:
             assert result.kind == "failed", name
-        texts = {"die": "SIGABRT", "hang": "time limit"}
+        texts = {"die": "SIGABRT", "hang": "time limit", "hold": "time limit"}
         if deed != "nothing":
             assert texts.get(deed, "its own") in result.message, name
     assert len(set(world.done)) == len(world.done)

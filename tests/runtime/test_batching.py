@@ -91,7 +91,7 @@ def run_loop(model, attempts, pauses=()):
             all_answered.set()
 
     with pytest.raises(End):
-        BatchLoop(model, 2, receive, answer).run()
+        BatchLoop(model, 2, receive, answer, lambda: None).run()
     return answered
 
 
@@ -145,7 +145,7 @@ def test_an_error_of_the_channel_ends_the_loop(make_attempts):
         threading.Event().wait(20)
 
     with pytest.raises(BrokenPipeError):
-        BatchLoop(model, 2, receive, answer).run()
+        BatchLoop(model, 2, receive, answer, lambda: None).run()
 
 
 def test_between_two_steps_a_job_waits(make_attempts):
@@ -189,6 +189,67 @@ def test_halves_do_not_begin_before_the_error_of_the_whole_is_gone(make_attempts
         attempt.preprocess()
     compute(model, attempts, lambda _: None)
     assert alive == [0] * 7
+
+
+def compute_all(model, attempts):
+    """Compute the attempts as one batch; return the sizes of the calls of `predict`."""
+    for attempt in attempts:
+        attempt.preprocess()
+    delivered = []
+    compute(model, attempts, delivered.append)
+    assert delivered == attempts
+    return [len(batch) for batch in model.batches]
+
+
+class Bad(Model):
+    """Fails where a text is bad."""
+
+    def predict(self, batch):
+        super().predict(batch)
+        if "bad" in batch:
+            raise self.error
+        return batch
+
+
+@pytest.mark.parametrize(
+    ("texts", "sizes"),
+    [
+        ("bad b c d e f g h", [8, 4, 2, 1, 1, 2, 4]),
+        ("a b c d e f g bad", [8, 4, 4, 2, 2, 1, 1]),
+        ("bad b bad", [3, 1, 2, 1, 1]),
+    ],
+)
+def test_a_batch_that_fails_is_computed_again_in_halves(make_attempts, texts, sizes):
+    model = Bad()
+    model.error = RuntimeError("of its own")
+    attempts = make_attempts(model, texts.split())
+    assert compute_all(model, attempts) == sizes
+    for text, attempt in zip(texts.split(), attempts):
+        if text == "bad":
+            assert "of its own" in attempt.result.message
+        else:
+            assert (attempt.result, attempt.value) == (None, text)
+
+
+def test_an_error_that_condemns_the_process_is_final(make_attempts):
+    model = Bad()
+    model.error = RuntimeError("CUDA error: an illegal memory access")
+    attempts = make_attempts(model, ["a", "bad", "c"])
+    assert compute_all(model, attempts) == [3]
+    assert all(attempt.result.condemns for attempt in attempts)
+
+
+def test_a_wrong_number_of_results_is_final_and_each_job_says_so(make_attempts):
+    class Short(Model):
+        def predict(self, batch):
+            return super().predict(batch)[1:]
+
+    model = Short()
+    attempts = make_attempts(model, "abc")
+    assert compute_all(model, attempts) == [3]
+    for attempt in attempts:
+        assert attempt.result.kind == "failed"
+        assert "predict() returned 2 results for a batch of 3" in attempt.result.message
 
 
 @pytest.mark.parametrize(

@@ -153,19 +153,6 @@ def test_a_bad_job_harms_no_other_wherever_it_is(
     check_one(server, clients, make_jobs, position, step, deed)
 
 
-def test_a_batch_that_fails_is_computed_again_in_halves(
-    server, project, clients, make_jobs
-):
-    bad = {0: ("predict", RAISE)}
-    jobs = make_jobs(bad)
-    check_all(jobs, run_all(server, clients, jobs), bad)
-    first = (jobs[0].input / "input.txt").read_text().split("\n")[-1]
-    sizes = [len(batch) for batch in read_trace(project) if first in batch]
-    assert sizes[-1] == 1
-    for size, half in zip(sizes, sizes[1:]):
-        assert half in (size // 2, size - size // 2)
-
-
 def test_a_process_that_can_use_its_gpu_no_more_is_replaced(server, clients, make_jobs):
     jobs = make_jobs({3: ("predict", "raise RuntimeError('CUDA error: unspecified')")})
     before = find_model_process(server)
@@ -233,9 +220,11 @@ def test_the_wait_for_another_batch_does_not_count(server, clients, make_jobs):
     # each batch takes most of a second; whoever is in the last one waits for two others
     deed = ("predict", "time.sleep(0.75 / len(batch))")
     jobs = make_jobs(dict.fromkeys(range(COUNT), deed))
+    before = find_model_process(server)
     begin = time.monotonic()
     check_all(jobs, run_all(server, clients, jobs), {})
     assert time.monotonic() - begin > 1.4
+    assert find_model_process(server) == before
 
 
 def test_the_steps_of_a_job_count_together(server, make_jobs):

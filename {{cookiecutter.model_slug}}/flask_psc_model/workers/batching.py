@@ -23,6 +23,9 @@ from ..model.base import WrongResults, predict_batch
 from ..model.loading import call_model, describe
 from .table import ALONE, TOGETHER, Clock
 
+#: Seconds between two beats.
+BEAT_SECONDS = 0.05
+
 log = logging.getLogger(__name__)
 
 
@@ -141,6 +144,7 @@ class BatchLoop:
         threads: int,
         receive: Callable[[], Attempt],
         answer: Callable[[Attempt], None],
+        beat: Callable[[], None],
     ) -> None:
         """Set the model and where its jobs come from.
 
@@ -149,11 +153,13 @@ class BatchLoop:
             threads: that read, and as many that write.
             receive: waits for a job; an error ends the loop.
             answer: accepts a job with its result; threads call it.
+            beat: is called again and again, by a thread that does nothing else.
         """
         self._model = model
         self._threads = threads
         self._receive = receive
         self._answer = answer
+        self._beat = beat
         self._receiving = threading.Lock()
         self._ready: "queue.Queue[Union[Attempt, BaseException]]" = queue.Queue()
         self._computed: "queue.Queue[Attempt]" = queue.Queue()
@@ -164,7 +170,7 @@ class BatchLoop:
         Raises:
             BaseException: what `receive` or `answer` has raised.
         """
-        for work in [self._read, self._write] * self._threads:
+        for work in [self._read, self._write] * self._threads + [self._wait_and_beat]:
             threading.Thread(target=self._repeat, args=[work], daemon=True).start()
         while True:
             compute(self._model, self._next_batch(), self._deliver)
@@ -192,6 +198,10 @@ class BatchLoop:
         except BaseException as error:
             # the main thread ends the process
             self._ready.put(error)
+
+    def _wait_and_beat(self) -> None:
+        time.sleep(BEAT_SECONDS)
+        self._beat()
 
     def _read(self) -> None:
         with self._receiving:

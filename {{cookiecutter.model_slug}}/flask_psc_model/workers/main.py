@@ -71,7 +71,8 @@ class Server:
         with contextlib.suppress(Closed):
             if is_batch:
                 threads = count_threads(self._spec.limits.cpus)
-                BatchLoop(self._model, threads, self._receive, self._answer).run()
+                ends = self._receive, self._answer, self._table.beat
+                BatchLoop(self._model, threads, *ends).run()
             while result.ok:
                 job = self._receive()
                 job.run()

@@ -400,7 +400,8 @@ class Supervisor:
         """End a process with a job over its limit, or that works on none of its jobs.
 
         Raises:
-            Ending: it does. A job that has a thread to itself has caused it.
+            Ending: it does. A job that has a thread to itself has caused it, unless
+                another one keeps the lock of the interpreter.
         """
         now = time.monotonic()
         if not self._jobs or now < self._look_at:
@@ -419,6 +420,7 @@ class Supervisor:
         if not late and now - self._worked_at <= limit:
             return
         process.dump_stacks()
+        is_alone = len(late) == 1 and working[late[0]].activity == ALONE
         raise Ending(
             stats.TIME_LIMIT,
             f"was stopped at the time limit of {limit:g} s",
@@ -427,7 +429,7 @@ class Supervisor:
                 " may take longer, raise timeout.run in model.yaml"
             ),
             late,
-            is_clear=len(late) == 1 and working[late[0]].activity == ALONE,
+            is_clear=is_alone and process.table.find_beat() > now,
         )
 
     def _check_shutdown(self) -> None:

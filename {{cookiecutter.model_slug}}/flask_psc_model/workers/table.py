@@ -12,7 +12,7 @@ import time
 from typing import Dict, NamedTuple
 
 #: Rows of the table: more jobs than a model process ever holds.
-ROWS = 512
+ROWS = 511
 
 #: What the model does with a job that was started: nothing at the moment; work on this
 #: job only, in a thread of its own; `predict` of a batch that the job is in.
@@ -20,7 +20,8 @@ WAITING, ALONE, TOGETHER = range(3)
 
 # in the machine's own format, each half of a row is one store
 _WORD, _TIME, _ROW = struct.Struct("Q"), struct.Struct("d"), struct.Struct("Qd")
-_SIZE = ROWS * _ROW.size
+_BEAT = ROWS * _ROW.size
+_SIZE = _BEAT + _ROW.size
 
 
 class Progress(NamedTuple):
@@ -38,6 +39,9 @@ class Progress(NamedTuple):
 
 class JobTable:
     """A row of 16 bytes for each job: its number and activity, and a time.
+
+    A last row shows whether the interpreter runs: code in C that keeps its lock holds up
+    all jobs, and the one that is late first need not be the one that does it.
 
     Attributes:
         fd: of the unlinked file behind it, for the other process; -1 without one.
@@ -70,9 +74,17 @@ class JobTable:
         """
         return {
             word >> 2: Progress(word & 3, since)
-            for word, since in _ROW.iter_unpack(self._rows[:])
+            for word, since in _ROW.iter_unpack(self._rows[:_BEAT])
             if word
         }
+
+    def beat(self) -> None:
+        """Note that the interpreter of the model process runs."""
+        _TIME.pack_into(self._rows, _BEAT, time.monotonic())
+
+    def find_beat(self) -> float:
+        """Return when it ran for the last time, of `time.monotonic()`."""
+        return float(_TIME.unpack_from(self._rows, _BEAT)[0])
 
     def close(self) -> None:
         """Unmap the table and close its file."""
