@@ -50,7 +50,7 @@ class JobTable:
     def __init__(self, fd: int = -1) -> None:
         self.fd = fd
         self._rows = mmap.mmap(fd, _SIZE)
-        self._free = list(range(ROWS))
+        self._free = list(reversed(range(ROWS)))
 
     @classmethod
     def create(cls) -> "JobTable":
