@@ -1,6 +1,6 @@
 """Lets a server run jobs that misbehave for minutes, and checks every answer.
 
-python benchmarks/soak.py [--minutes N] [--seed N] [--write]
+python benchmarks/soak.py [--crowd] [--minutes N] [--seed N] [--write]
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 from harness.contender import BENCHMARKS
 from harness.errors import BenchmarkFailed
 from harness.plot import draw
+from harness.soak_crowd import RESETS_A_SECOND, SLOW_CLIENTS
 from harness.soak_run import CLIENTS, PROCESSES, Findings, Soak
 
 TEMPLATE = BENCHMARKS.parent
@@ -31,12 +32,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Run jobs that misbehave, and check every answer.")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (default: %(default)g)")
     parser.add_argument("--seed", type=int, default=1, help="chooses the jobs (default: %(default)s)")
-    parser.add_argument("--write", action="store_true", help="write soak.md and soak.svg")
+    parser.add_argument(
+        "--crowd",
+        action="store_true",
+        help=f"with {SLOW_CLIENTS} slow clients and {RESETS_A_SECOND} resets a second beside the jobs",
+    )
+    parser.add_argument("--write", action="store_true", help="write soak.md and soak.svg, or soak-crowd.…")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     try:
-        findings = run(folder, options.minutes, options.seed)
+        findings = run(folder, options.minutes, options.seed, options.crowd)
     except BenchmarkFailed as error:
         print(f"error: {error}\nEverything is in {folder}.", file=sys.stderr)
         return 1
@@ -44,12 +50,14 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
         return 130
     goals = judge(findings)
-    print(to_markdown(findings, goals, options.minutes))
+    page = to_markdown(findings, goals, options.minutes, options.crowd)
+    print(page)
     for line in findings.wrong[:SHOWN]:
         print(f"wrong: {line}", file=sys.stderr)
     if options.write:
-        (BENCHMARKS / "soak.md").write_text(to_markdown(findings, goals, options.minutes), encoding="utf-8")
-        (BENCHMARKS / "soak.svg").write_text(to_svg(findings), encoding="utf-8")
+        name = get_name(options.crowd)
+        (BENCHMARKS / f"{name}.md").write_text(page, encoding="utf-8")
+        (BENCHMARKS / f"{name}.svg").write_text(to_svg(findings), encoding="utf-8")
     if all(reached for _, _, reached in goals):
         shutil.rmtree(folder)
         return 0
@@ -57,18 +65,24 @@ def main() -> int:
     return 1
 
 
-def run(folder: Path, minutes: float, seed: int) -> Findings:
+def get_name(has_crowd: bool) -> str:
+    """Return the name of the files that `--write` writes."""
+    return "soak-crowd" if has_crowd else "soak"
+
+
+def run(folder: Path, minutes: float, seed: int, has_crowd: bool) -> Findings:
     """Run the soak and return what it found.
 
     Args:
         folder: an empty folder.
         minutes: how long.
         seed: of the choice of jobs.
+        has_crowd: whether there are slow clients and resets beside the jobs.
 
     Raises:
         BenchmarkFailed: the server does not start, or its web process has ended.
     """
-    with Soak(TEMPLATE, folder, seed) as soak:
+    with Soak(TEMPLATE, folder, seed, has_crowd) as soak:
         last = -float("inf")
 
         def progress(seconds: float) -> None:
@@ -111,7 +125,7 @@ def judge(findings: Findings) -> list[tuple[str, str, bool]]:
     ]
 
 
-def to_markdown(findings: Findings, goals: list[tuple[str, str, bool]], minutes: float) -> str:
+def to_markdown(findings: Findings, goals: list[tuple[str, str, bool]], minutes: float, has_crowd: bool) -> str:
     """Return the verdict and the counts as a page."""
     rows = [f"| {goal} | {found} | {'reached' if reached else 'missed'} |" for goal, found, reached in goals]
     cases = [f"| {name} | {count} |" for name, count in sorted(findings.answers.items())]
@@ -120,19 +134,21 @@ def to_markdown(findings: Findings, goals: list[tuple[str, str, bool]], minutes:
         for name, count in findings.metrics.items()
         if name.startswith("psc_model_restarts_total")
     ]
+    crowd = f" beside {SLOW_CLIENTS} slow clients and {RESETS_A_SECOND} resets a second" if has_crowd else ""
     return "\n".join(
         [
             "# Soak",
             "",
-            f"`python benchmarks/soak.py`, {minutes:g} minutes, {CLIENTS} clients, {PROCESSES} model processes, Python"
-            f" {platform.python_version()} on {os.cpu_count()} cores: {sum(findings.answers.values())} answers."
+            f"`python benchmarks/soak.py{' --crowd' if has_crowd else ''}`, {minutes:g} minutes, {CLIENTS} clients"
+            f"{crowd}, {PROCESSES} model processes, Python {platform.python_version()} on {os.cpu_count()} cores:"
+            f" {sum(findings.answers.values())} answers; the slowest of `/status` took {findings.longest_status:.2f} s."
             " [README.md](README.md#the-soak) describes what is checked.",
             "",
             "| goal | found | |",
             "| --- | ---: | --- |",
             *rows,
             "",
-            "![memory of the web process over time](soak.svg)",
+            "![memory of the web process over time](" + get_name(has_crowd) + ".svg)",
             "",
             "| model processes replaced for | times |",
             "| --- | ---: |",

@@ -84,7 +84,7 @@ CASES = [
     bad("stray line", "a line that is no message", "broken_channel"),
     bad("half line", "a line that is no message", "broken_channel"),
     bad("endless line", "a line without end", "broken_channel", weight=0.5),
-    bad("another job's answer", "the answer of no job of its own", "broken_channel"),
+    bad("another job's answer", "has no job", "broken_channel"),
     bad("odd answer", "its process", "broken_channel"),
     bad("close the pipe", "its process", "crashed"),
     bad("error", "RuntimeError: a failure {token}", weight=4),

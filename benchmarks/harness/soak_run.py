@@ -36,6 +36,7 @@ from .soak_cases import (
     Case,
     find_host,
 )
+from .soak_crowd import Crowd
 
 CLIENTS = 8
 PROCESSES = 2
@@ -83,6 +84,7 @@ class Findings:
         samples: of the web process.
         descriptors: of the web process, after each round.
         metrics: of the server, at the end.
+        longest_status: seconds that the slowest answer of `/status` took.
     """
 
     wrong: list[str] = field(default_factory=list)
@@ -92,6 +94,7 @@ class Findings:
     samples: list[Sample] = field(default_factory=list)
     descriptors: list[int] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
+    longest_status: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, case: Case, status: int) -> None:
@@ -270,13 +273,14 @@ class Soak:
         log: the file of the server's log.
     """
 
-    def __init__(self, template: Path, folder: Path, seed: int) -> None:
+    def __init__(self, template: Path, folder: Path, seed: int, has_crowd: bool) -> None:
         """Render the template with the misbehaving model, and start its server.
 
         Args:
             template: the template's folder.
             folder: a new folder for everything.
             seed: of the choice of jobs.
+            has_crowd: whether there are slow clients and resets beside the jobs.
         """
         self.findings = Findings()
         self.log = folder / "server.log"
@@ -300,6 +304,7 @@ class Soak:
             port,
             self.log,
         )
+        self._crowd = Crowd(port, seed) if has_crowd else None
         self._clients = [
             Client(folder / f"client-{number}", port, seed * CLIENTS + number, self.findings)
             for number in range(CLIENTS)
@@ -328,7 +333,8 @@ class Soak:
         web = self._find_web_process()
         started = time.monotonic()
         while time.monotonic() - started < seconds:
-            self._run_round(started, min(started + seconds, time.monotonic() + ROUND_SECONDS), web, progress)
+            with self._crowd or contextlib.nullcontext():
+                self._run_round(started, min(started + seconds, time.monotonic() + ROUND_SECONDS), web, progress)
             self.findings.descriptors.append(self._count_descriptors(web))
         self._read_metrics()
         pids = self._wait_for_processes()
@@ -350,8 +356,10 @@ class Soak:
 
     def _check_status(self) -> None:
         connection = Connection(self._server.port, "GET", "/status")
+        started = time.monotonic()
         try:
             answer = connection.exchange(ANSWER_SECONDS)
+            self.findings.longest_status = max(self.findings.longest_status, time.monotonic() - started)
         except (OSError, BadAnswer) as error:
             self.findings.wrong.append(f"/status: {error}")
             return
@@ -395,7 +403,8 @@ class Soak:
         connection.close()
         for name, value in re.findall(r"^(psc_model_(?:jobs|restarts)_total\{.*?\}) (\S+)$", text, re.MULTILINE):
             self.findings.metrics[name] = float(value)
-        for status, count in self.findings.statuses.items():
+        # the crowd's jobs are counted there, too
+        for status, count in {} if self._crowd else self.findings.statuses.items():
             self._check_metric(f'psc_model_jobs_total{{code="{status}"}}', count)
         for reason, count in self.findings.restarts.items():
             self._check_metric(f'psc_model_restarts_total{{reason="{reason}"}}', count)

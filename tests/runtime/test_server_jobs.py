@@ -171,13 +171,12 @@ def test_a_queue_that_is_full_says_busy_and_the_status_still_answers(
         # the first answer is that of a job for which there was no place
         wait_until(lambda: select.select(sockets, [], [], 0)[0])
         check(server.client.get("/status"), 200)
-        message = check(run(server, other), 500, "busy")
-        assert "jobs are running or waiting" in message
+        check(run(server, other), 503, "busy")
         gate.touch()
         answers = [connection.read_answer() for connection in connections]
     check(first.result(), 200)
     codes = [code for code, _ in answers]
-    assert set(codes) == {200, 500}
+    assert set(codes) == {200, 503}
     assert codes.count(200) >= 16
     for code, body in answers:
         assert body["statusCode"] == code
@@ -420,8 +419,8 @@ def test_a_chunked_body_that_breaks_off_is_a_408(server):
 def test_half_a_request_is_closed_in_the_end(tmp_path):
     project = make_project(tmp_path / "project", models.ECHO)
     with open(os.path.join(project, "gunicorn.conf.py"), "a") as file:
-        file.write("from flask_psc_model.server.gunicorn import hooks\n")
-        file.write("hooks.RECEIVE_TIMEOUT = 1\n")
+        file.write("from flask_psc_model.server.gunicorn import front\n")
+        file.write("front.RECEIVE_SECONDS = 1\n")
     with serve(project) as server:
         check(server.client.get("/status"), 200)
         half_head = Connection(server).send(HALF_HEAD)

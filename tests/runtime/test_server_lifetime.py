@@ -21,7 +21,7 @@ from .processes import (
     list_tree,
     wait_until,
 )
-from .project import count_waiting, make_project, serve
+from .project import make_project, serve
 
 pytestmark = pytest.mark.server
 
@@ -135,30 +135,13 @@ def test_a_server_with_idle_clients_stops(project):
         assert server.wait() == 0
 
 
-def test_jobs_that_wait_when_the_server_stops_get_a_500(
-    project, tmp_path, job, gate, pool
-):
-    with serve(project) as server:
-        running = pool.submit(run, server, job.give("wait-for {}".format(gate)))
-        wait_until(job.outputs)
-        waiting = JobFolders(tmp_path / "waiting")
-        refused = pool.submit(run, server, waiting)
-        wait_until(lambda: count_waiting(server) == 1)
-        check(server.client.post("/shutdown"), 202)
-        gate.touch()
-        check(running.result(), 200)
-        check(refused.result(), 500, "shutting down")
-        assert server.wait() == 0
-    assert waiting.outputs() is None
-
-
 def test_no_job_starts_after_the_shutdown_is_answered(project, job):
     with serve(project) as server:
         check(server.client.get("/status"), 200)
         # the signal is late
         os.kill(server.process.pid, signal.SIGSTOP)
         check(server.client.post("/shutdown"), 202)
-        check(run(server, job), 500, "shutting down")
+        check(run(server, job), 503, "shutting down")
         os.kill(server.process.pid, signal.SIGCONT)
         assert server.wait() == 0
     assert job.outputs() is None

@@ -22,7 +22,8 @@ STATUS_CODES = {
     INVALID_INPUT: 422,
     FAILED: 500,
     NOT_LOADED: 500,
-    NOT_STARTED: 500,
+    # an addition to the specification: another server may run the job
+    NOT_STARTED: 503,
 }
 
 #: All kinds.

@@ -124,6 +124,8 @@ def _describe_run(spec: ModelSpec) -> Dict[str, Any]:
                 415: "the body is not JSON, and its content type is not JSON",
                 422: "the model rejected an input; the message explains why",
                 500: "the model failed, exceeded its time limit, or cannot be loaded",
+                503: "the job was not started: too many jobs wait, or the server is"
+                " shutting down; see Retry-After",
             }
         ),
     }
@@ -133,7 +135,7 @@ def _describe_shutdown() -> Dict[str, Any]:
     return {
         "operationId": "shutdown",
         "summary": "Stop the server",
-        "description": "The running job finishes first.",
+        "description": "The jobs that run and wait finish first.",
         "responses": _describe_responses(
             {202: "the server is shutting down", 500: "the server cannot be stopped"}
         ),

@@ -70,6 +70,11 @@ class _Collector(Collector):
         yield GaugeMetricFamily(
             "psc_model_waiting_jobs", "Waiting jobs.", self._runner.count_waiting()
         )
+        yield CounterMetricFamily(
+            "psc_model_dropped_jobs",
+            "Jobs whose client left before their turn.",
+            stats.dropped_jobs,
+        )
         yield _write_histogram(
             "psc_model_load_seconds", "Load time of the model.", stats.load_times
         )

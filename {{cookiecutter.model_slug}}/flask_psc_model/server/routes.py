@@ -1,7 +1,9 @@
 """The routes of the API, `/metrics`, `/openapi.json`, and errors as JSON."""
 
 import logging
+import math
 import time
+from functools import partial
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
@@ -12,6 +14,7 @@ from ..model.loading import describe, import_object
 from ..model.spec import ModelSpec
 from ..version import __version__
 from ..workers.runner import Runner
+from .gunicorn.front import get_socket, has_left
 from .job_request import parse_job
 from .openapi import describe_api
 from .responses import MessageResponse
@@ -21,6 +24,9 @@ MAX_JOB_BYTES = 1024 * 1024
 #: A body that is too large is read up to this size before it is refused: many clients
 #: read no response until they have sent everything.
 MAX_DRAINED_BYTES = 256 * 1024 * 1024
+
+#: Seconds after which a client whose job was not started may send it again, at most.
+LONGEST_WAIT = 60
 
 #: Polled routes: successes are logged at DEBUG.
 POLLED = ("/status", "/metrics")
@@ -44,7 +50,7 @@ def status() -> Response:
 def run() -> Response:
     """Run one job: read the input folder, write the output folder."""
     job = parse_job(_read_body(), request.is_json)
-    result = _runner().run(job)
+    result = _runner().run(job, partial(has_left, get_socket(request.environ)))
     return MessageResponse.of_kind(result.kind, result.message)
 
 
@@ -87,6 +93,9 @@ def end_request(response: Response) -> Response:
     """Log the response and return the request's id in a header."""
     response.headers["X-Request-ID"] = g.request_id
     code = response.status_code
+    if code == 503:
+        seconds = math.ceil(_runner().estimate_wait())
+        response.headers["Retry-After"] = str(min(max(seconds, 1), LONGEST_WAIT))
     if request.endpoint == "psc_model.run":
         _runner().stats.jobs.add(str(code))
     if code >= 400:

@@ -11,6 +11,7 @@ import concurrent.futures
 import heapq
 import itertools
 import logging
+import math
 import threading
 import time
 from typing import Callable, Dict, List, Optional, Sequence
@@ -44,8 +45,8 @@ class WorkerPool(Runner):
         changed: guards everything here and the states of the supervisors.
         model_set: set once it is known which model to load.
         max_jobs: after which a process is replaced; 0 for never.
-        stopping: whether no other job starts.
-        aborted: whether the running jobs are stopped, too.
+        grace: seconds that the jobs which run and wait may take after `stop_accepting`;
+            None: those that wait do not start, and those that run finish.
     """
 
     def __init__(
@@ -67,13 +68,26 @@ class WorkerPool(Runner):
         self.max_jobs = max_jobs
         self.changed = threading.Condition()
         self.model_set = threading.Event()
-        self.stopping = False
-        self.aborted = False
+        self.grace: Optional[float] = None
+        self._max_held = max(threads - min(FREE_THREADS, threads // 2), 1)
+        self._accepting = True
+        self._deadline = math.inf
         # a heap
         self._queue: List[PendingJob] = []
-        self._max_held = max(threads - min(FREE_THREADS, threads // 2), 1)
         self._numbers = itertools.count(1)
         self._supervisors = [Supervisor(self, each) for each in environments]
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the running jobs are stopped, too."""
+        return time.monotonic() >= self._deadline
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no other job starts, not even one that waits."""
+        if self._accepting:
+            return False
+        return self.grace is None or not self._queue or self.aborted
 
     def start(self) -> None:
         """Start the model processes: they get ready while the app is imported."""
@@ -100,6 +114,8 @@ class WorkerPool(Runner):
         with self.changed:
             self._retry()
             while True:
+                if not self._accepting:
+                    return not_loaded(SHUTTING_DOWN.message)
                 result = self._get_readiness()
                 left = deadline - time.monotonic()
                 if result is not None:
@@ -109,18 +125,23 @@ class WorkerPool(Runner):
                 self.changed.wait(min(left, POLL_SECONDS))
 
     def stop_accepting(self) -> None:
-        """Let no other job start; safe to call from a signal handler."""
-        self.stopping = True
+        """Refuse all other jobs; safe to call from a signal handler.
+
+        Those that wait run until the queue is empty or `grace` is over.
+        """
+        if self._accepting and self.grace is not None:
+            self._deadline = time.monotonic() + self.grace
+        self._accepting = False
         for supervisor in self._supervisors:
             supervisor.wake()
 
     def abort(self) -> None:
         """Let no other job start, and stop the running ones; nothing is left of them."""
-        self.aborted = True
         self.stop_accepting()
+        self._deadline = 0.0
 
     def drain(self) -> None:
-        """Wait for the running jobs, let no other one start, and end the processes."""
+        """Refuse all other jobs, wait for those that may run, and end the processes."""
         self.stop_accepting()
         self.model_set.set()
         for supervisor in self._supervisors:
@@ -130,6 +151,11 @@ class WorkerPool(Runner):
     def count_waiting(self) -> int:
         """Return the number of jobs that wait."""
         return len(self._queue)
+
+    def estimate_wait(self) -> float:
+        """Return in how many seconds a job may start that is refused now."""
+        counts, seconds = self.stats.run_times.read()
+        return len(self._queue) * seconds / (sum(counts) or 1) / len(self._supervisors)
 
     def list_processes(self) -> List[int]:
         """Return the ids of the model processes that there are now."""
@@ -159,9 +185,16 @@ class WorkerPool(Runner):
         return room
 
     def put_back(self, pending: PendingJob) -> None:
-        """Put a job that no process has any more into the queue; the lock is held."""
+        """Put a job that no process has any more into the queue; the lock is held.
+
+        During a shutdown it is answered: nothing runs again then.
+        """
         pending.handed = None
-        heapq.heappush(self._queue, pending)
+        if self._accepting:
+            heapq.heappush(self._queue, pending)
+        else:
+            result = BROKEN_OFF if pending.was_started else SHUTTING_DOWN
+            pending.future.set_result(result)
 
     def dispatch(self) -> None:
         """Hand out what waits, and send it away if no process will ever be there."""
@@ -174,20 +207,24 @@ class WorkerPool(Runner):
                 # it leaves the queue last: whatever fails before, it is not lost
                 pending = self._queue[0]
                 free = [each for each in self._supervisors if each.has_room(pending)]
-                if refusal:
-                    # what was started is never reported as not started
-                    was_started = self.stopping and pending.was_started
-                    pending.future.set_result(BROKEN_OFF if was_started else refusal)
+                if pending.was_started and not self._accepting:
+                    pending.future.set_result(BROKEN_OFF)
+                elif refusal:
+                    pending.future.set_result(refusal)
                 elif not free:
                     break
                 elif pending.is_gone():
-                    pending.future.set_result(GONE)
+                    self._drop(pending)
                 else:
                     handed.append(min(free, key=lambda each: each.load))
                     handed[-1].hand(pending)
                 heapq.heappop(self._queue)
         for supervisor in handed:
             supervisor.flush()
+
+    def _drop(self, pending: PendingJob) -> None:
+        self.stats.dropped_jobs += 1
+        pending.future.set_result(GONE)
 
     def _run(
         self, job: Job, staging_name: str, is_gone: Callable[[], bool]
@@ -197,10 +234,9 @@ class WorkerPool(Runner):
             with self.changed:
                 self._retry()
                 refusal = self._find_refusal()
-                if refusal:
-                    return refusal
-                held = sum(each.load[0] for each in self._supervisors)
-                held += len(self._queue)
+                if refusal or not self._accepting:
+                    return refusal or SHUTTING_DOWN
+                held = self._count_held()
                 if held >= self._max_held:
                     return not_started(f"busy: {held} jobs are running or waiting")
                 heapq.heappush(self._queue, pending)
@@ -211,6 +247,17 @@ class WorkerPool(Runner):
             if not self._withdraw(pending):
                 concurrent.futures.wait([pending.future])
             raise
+
+    def _count_held(self) -> int:
+        """Return how many jobs hold a thread, without those that nobody waits for."""
+        held = sum(each.load[0] for each in self._supervisors)
+        if held + len(self._queue) >= self._max_held:
+            for pending in list(self._queue):
+                if pending.is_gone():
+                    self._queue.remove(pending)
+                    self._drop(pending)
+            heapq.heapify(self._queue)
+        return held + len(self._queue)
 
     def _make_pending(
         self, job: Job, staging_name: str, is_gone: Callable[[], bool]

@@ -66,7 +66,7 @@ class Runner(ABC):
 
     @abstractmethod
     def stop_accepting(self) -> None:
-        """Let no other job start, not even one that waits; signal handlers may call it."""
+        """Refuse all other jobs; signal handlers may call it."""
 
     @abstractmethod
     def drain(self) -> None:
@@ -79,6 +79,10 @@ class Runner(ABC):
     @abstractmethod
     def list_processes(self) -> List[int]:
         """Return the ids of the processes that hold the model."""
+
+    def estimate_wait(self) -> float:
+        """Return in how many seconds a job may start that is refused now."""
+        return 0.0
 
     @abstractmethod
     def _run(

@@ -85,6 +85,7 @@ class Stats:
 
     Attributes:
         jobs: responses of `POST /run` by status code.
+        dropped_jobs: whose clients left before they were started.
         run_times: of jobs, including reading and writing files.
         wait_times: of jobs, for a free model process.
         batch_jobs: jobs of each batch, where the model computes batches.
@@ -94,6 +95,7 @@ class Stats:
 
     def __init__(self) -> None:
         self.jobs = Counter()
+        self.dropped_jobs = 0
         self.run_times = Histogram()
         self.wait_times = Histogram()
         self.batch_jobs = Histogram(BATCH_BOUNDS)

@@ -18,6 +18,7 @@ import concurrent.futures
 import contextlib
 import enum
 import logging
+import math
 import os
 import select
 import signal
@@ -151,7 +152,9 @@ class Supervisor:
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.state = State.STARTING
         self.failure: Optional[JobResult] = None
-        self.loading_since = self.idle_since = time.monotonic()
+        # it may start later than the pool
+        self.loading_since = math.inf
+        self.idle_since = time.monotonic()
         self._pool = pool
         self._environment = environment
         self._process: Optional[ModelProcess] = None
@@ -229,6 +232,7 @@ class Supervisor:
 
     def _run(self) -> None:
         """Keep a process until the shutdown; no error ends this thread before."""
+        self._enter(State.STARTING)
         error: Optional[BaseException] = None
         while True:
             try:

@@ -13,9 +13,7 @@ from ...model.loading import CLOSE_SECONDS
 from ...model.spec import ModelSpec
 from ...workers.devices import count_max_jobs, count_processes, limit_threads
 from ..tempdir import find_tempdir
-
-#: Threads of the web process: each handles one request at a time.
-THREADS = 256
+from .threads import count_connections, count_threads, raise_descriptor_limit
 
 #: Seconds that an idle connection stays open for its client's next request.
 KEEPALIVE = 75
@@ -51,6 +49,7 @@ def settings(path: str) -> Dict[str, Any]:
         tempdir = find_tempdir()
         processes = count_processes()
         count_max_jobs()
+        threads = count_threads(processes, limits.cpus)
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     os.environ["TMPDIR"] = tempdir
@@ -64,7 +63,8 @@ def settings(path: str) -> Dict[str, Any]:
         workers=1,
         worker_class="flask_psc_model.server.gunicorn.worker.WebWorker",
         logger_class="flask_psc_model.server.gunicorn.log.GunicornLog",
-        threads=THREADS,
+        threads=threads,
+        worker_connections=count_connections(threads, raise_descriptor_limit()),
         keepalive=KEEPALIVE,
         timeout=HEARTBEAT_TIMEOUT,
         graceful_timeout=int(limits.run_timeout) + CLOSE_SECONDS + SHUTDOWN_MARGIN,

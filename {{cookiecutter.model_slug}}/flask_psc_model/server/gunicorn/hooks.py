@@ -9,17 +9,27 @@ import os
 import signal
 import socket
 import struct
-from typing import Any, Callable, Dict
+import threading
+import time
+from typing import Any, Callable, Dict, List
 
-from ...model.loading import to_path
+from ...model.loading import CLOSE_SECONDS, to_path
 from ...model.spec import ModelSpec
+from ...procfs import find_start, is_alive
 from ...workers.devices import assign_devices, count_max_jobs, count_processes
 from ...workers.pool import WorkerPool
 from ...workers.prctl import die_with_parent
 from ...workers.process import end_leftovers
+from .front import RECEIVE_SECONDS
+from .threads import MAX_THREADS, count_threads
 
-#: Seconds that a client may pause in the middle of a request.
-RECEIVE_TIMEOUT = 15
+#: Seconds between two looks at whether a web process has ended.
+POLL_SECONDS = 0.1
+
+#: Seconds of the shutdown that are left for the last responses.
+ANSWER_SECONDS = 2
+
+log = logging.getLogger(__name__)
 
 
 def post_fork(server: Any, worker: Any) -> None:
@@ -27,13 +37,23 @@ def post_fork(server: Any, worker: Any) -> None:
     die_with_parent(worker.ppid)
     end_leftovers(worker.ppid)
     # connections inherit this from their listener
-    timeout = struct.pack("ll", RECEIVE_TIMEOUT, 0)
+    limit = struct.pack("ll", RECEIVE_SECONDS, 0)
     for listener in worker.sockets:
-        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            listener.sock.setsockopt(socket.SOL_SOCKET, option, limit)
     environments = assign_devices(count_processes())
-    threads = worker.cfg.threads
-    worker.model_runner = WorkerPool(environments, count_max_jobs(), threads)
-    worker.model_runner.start()
+    runner = WorkerPool(environments, count_max_jobs(), worker.cfg.threads)
+    timeout = worker.cfg.graceful_timeout
+    # a timeout of the user's own may be short
+    runner.grace = max(timeout - CLOSE_SECONDS - ANSWER_SECONDS, timeout / 2)
+    worker.model_runner = runner
+    # during a reload the web processes to be replaced, whose models hold the GPU
+    last = worker.age - server.num_workers
+    old = [pid for pid, each in server.WORKERS.items() if each.age <= last]
+    if old:
+        threading.Thread(target=_start_after, args=(runner, old), daemon=True).start()
+    else:
+        runner.start()
     _call_user_hook("post_fork", worker, server, worker)
 
 
@@ -49,6 +69,13 @@ def post_worker_init(worker: Any) -> None:
     spec = ModelSpec.of_model(factory)
     runner = worker.model_runner
     runner.set_model(to_path(factory), spec)
+    threads = count_threads(count_processes(), spec.limits.cpus)
+    if threads < MAX_THREADS:
+        log.warning(
+            "a limit of processes leaves room for %d threads, not %d: fewer jobs may wait",
+            threads,
+            MAX_THREADS,
+        )
     app.extensions["psc_model"] = runner
     stop = signal.getsignal(signal.SIGTERM)
 
@@ -59,6 +86,16 @@ def post_worker_init(worker: Any) -> None:
 
     signal.signal(signal.SIGTERM, stop_accepting_and_stop)
     _call_user_hook("post_worker_init", worker, worker)
+
+
+def _start_after(runner: WorkerPool, old: List[int]) -> None:
+    """Start the model processes when other web processes have ended."""
+    starts = {pid: find_start(pid) for pid in old}
+    while any(is_alive(pid, start) for pid, start in starts.items()):
+        if runner.stopping:
+            break
+        time.sleep(POLL_SECONDS)
+    runner.start()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -7,6 +7,7 @@ browser sends requests on behalf of any page.
 import os
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from typing import List
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from ...errors import (
 from ...model.cases import Case, list_cases
 from ...model.spec import ModelSpec
 from ...workers.runner import Runner
+from ..gunicorn.front import get_socket, has_left
 from ..responses import MessageResponse
 from .html import POLICY, write_html
 from .multipart import Part, write_multipart
@@ -72,7 +74,8 @@ def run() -> Response:
     with tempfile.TemporaryDirectory(prefix="psc-page-") as folder:
         page_job = PageJob(folder, spec)
         _add_inputs(page_job)
-        result = _get_runner().run(page_job.job)
+        is_gone = partial(has_left, get_socket(request.environ))
+        result = _get_runner().run(page_job.job, is_gone)
         if not result.ok:
             message = page_job.shorten(result.message)
             return MessageResponse.of_kind(result.kind, message)
