@@ -254,3 +254,60 @@ class Model(ModelBase):
             with open(path, encoding="utf-8") as file:
                 do(file.read(), self)
 '''
+
+#: Computes batches: does what the lines of each input say, and writes "result of" and
+#: the input into the output. A line is the step where it is done, and Python code:
+#:
+#:   predict: os.abort()
+#:
+#: The code of `predict` is run for each job of a batch, and sees the `batch` and its
+#: `results`. The file `trace` in the repository gets a line for each call of `predict`:
+#: the last lines of its inputs, in JSON.
+BATCH = '''
+import collections
+import itertools
+import json
+import os
+import signal
+import threading
+import time
+
+from flask_psc_model import BatchModelBase, load_metadata
+
+METADATA = load_metadata(__file__)
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def act(step, text, **names):
+    for line in text.splitlines():
+        if line.startswith(step + ": "):
+            exec(line[len(step) + 2 :], globals(), names)
+
+
+class Model(BatchModelBase):
+    """Does what its inputs say."""
+
+    input_filenames = list(METADATA.inputs)
+    output_filenames = list(METADATA.outputs)
+    max_batch_size = 8
+
+    def preprocess(self, input_path):
+        with open(input_path, encoding="utf-8") as file:
+            text = file.read()
+        act("preprocess", text, path=input_path)
+        return text
+
+    def predict(self, batch):
+        assert threading.current_thread() is threading.main_thread()
+        with open(os.path.join(REPOSITORY, "trace"), "a", encoding="utf-8") as file:
+            file.write(json.dumps([text.split("\\n")[-1] for text in batch]) + "\\n")
+        results = ["result of\\n" + text for text in batch]
+        for text in batch:
+            act("predict", text, batch=batch, results=results)
+        return results
+
+    def postprocess(self, result, output_path):
+        act("postprocess", result, path=output_path)
+        with open(output_path, "w", encoding="utf-8") as file:
+            file.write(result)
+'''

@@ -4,6 +4,7 @@ import io
 import json
 import math
 import threading
+import time
 
 import pytest
 from flask_psc_model.bulk import capacity, progress
@@ -198,6 +199,44 @@ def test_a_job_that_is_always_lost_fails_in_the_end():
     assert outcomes["0"].kind == FAILED
     assert "lost 3 times" in outcomes["0"].message
     assert outcomes["1"] == RAN
+
+
+def test_a_worker_runs_as_many_jobs_at_once_as_it_can():
+    class Wide(FakeWorker):
+        capacity = 4
+        meeting = threading.Barrier(4, timeout=20)
+
+        def run(self, job):
+            # nobody goes on before all are here
+            self.meeting.wait()
+            return super().run(job)
+
+    outcomes, _ = run_crew(Wide(), jobs=make_jobs(8))
+    assert outcomes == {str(number): RAN for number in range(8)}
+
+
+def test_the_jobs_of_a_lost_worker_run_again_one_by_one():
+    class Wide(FakeWorker):
+        capacity = 4
+        meeting = threading.Barrier(4, timeout=20)
+        running = 0
+        is_alone = True
+
+        def run(self, job):
+            if "replace" not in self.calls:
+                self.meeting.wait()
+                raise WorkerLost("gone")
+            self.running += 1
+            time.sleep(0.02)
+            self.is_alone = self.is_alone and self.running == 1
+            self.running -= 1
+            return super().run(job)
+
+    worker = Wide()
+    outcomes, _ = run_crew(worker, jobs=make_jobs(4))
+    assert outcomes == {str(number): RAN for number in range(4)}
+    assert worker.is_alone
+    assert worker.calls.count("replace") == 1
 
 
 def test_a_worker_waits_for_the_jobs_that_others_may_lose():

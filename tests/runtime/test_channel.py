@@ -1,6 +1,5 @@
 """The channel to a model process, and the table of the jobs that it has started."""
 
-import mmap
 import os
 import subprocess
 import sys
@@ -16,7 +15,13 @@ from flask_psc_model.workers.channel import (
     ModelChannel,
     encode,
 )
-from flask_psc_model.workers.table import JobTable
+from flask_psc_model.workers.table import (
+    ALONE,
+    ROWS,
+    TOGETHER,
+    WAITING,
+    JobTable,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -179,34 +184,59 @@ def test_nothing_is_written_once_it_is_closed(ends):
 # --- the table -------------------------------------------------------------------
 
 
-def test_the_table_knows_who_was_started_and_when():
-    table = JobTable.create(2)
+def test_the_table_knows_who_was_started_and_for_how_long():
+    table = JobTable.create()
+    clock = table.add(7)
+    assert table.read() == {}
     before = time.monotonic()
-    table.start(1, 7)
-    assert before <= table.find_start(1, 7) <= time.monotonic()
-    assert table.find_start(1, 6) is None
-    assert table.find_start(0, 7) is None
-    table.start(1, 8)
-    assert table.find_start(1, 7) is None
+    clock.start(ALONE)
+    assert table.read()[7].activity == ALONE
+    assert before <= table.read()[7].since <= time.monotonic()
+    clock.stop()
+    assert table.read()[7].activity == WAITING
+    table.close()
+
+
+def test_a_wait_does_not_count():
+    table = JobTable.create()
+    clock = table.add(7)
+    clock.start(ALONE)
+    time.sleep(0.02)
+    clock.stop()
+    time.sleep(0.2)
+    clock.start(TOGETHER)
+    progress = table.read()[7]
+    assert progress.activity == TOGETHER
+    assert 0.02 <= time.monotonic() - progress.since < 0.2
+    table.close()
+
+
+def test_a_row_serves_one_job_after_the_other():
+    table = JobTable.create()
+    for number in range(1, 2 * ROWS):
+        clock = table.add(number)
+        clock.start(ALONE)
+        clock.release()
+    assert list(table.read()) == [number]
     table.close()
 
 
 def test_the_table_can_be_read_after_the_death_of_the_other_process():
-    table = JobTable.create(1)
+    table = JobTable.create()
     program = (
-        "import os, sys; from flask_psc_model.workers.table import JobTable;"
-        "JobTable(int(sys.argv[1]), 1).start(0, 3); os.kill(os.getpid(), 9)"
+        "import os, sys; from flask_psc_model.workers.table import ALONE, JobTable;"
+        "JobTable(int(sys.argv[1])).add(3).start(ALONE); os.kill(os.getpid(), 9)"
     )
     environment = dict(os.environ, PYTHONPATH=TEMPLATE, PYTHONDONTWRITEBYTECODE="1")
     command = [sys.executable, "-c", program, str(table.fd)]
     assert subprocess.call(command, pass_fds=[table.fd], env=environment) == -9
-    assert table.find_start(0, 3) is not None
+    assert list(table.read()) == [3]
     table.close()
 
 
 def test_the_file_of_the_table_has_no_name():
-    table = JobTable.create(1)
+    table = JobTable.create()
     path = os.readlink("/proc/self/fd/{}".format(table.fd))
     assert not os.path.exists(path)
-    assert os.fstat(table.fd).st_size < mmap.PAGESIZE
+    assert os.fstat(table.fd).st_size == 16 * (ROWS + 1)
     table.close()

@@ -4,14 +4,15 @@ import functools
 import sys
 
 import pytest
-from flask_psc_model import ModelBase
+from flask_psc_model import BatchModelBase, ModelBase
 from flask_psc_model.errors import ModelNotLoaded
-from flask_psc_model.model.base import INTERFACE
+from flask_psc_model.model.base import INTERFACE, STEPS
 from flask_psc_model.model.loading import (
     as_list,
     close_model,
     describe,
     import_object,
+    is_batch_model,
     load_model,
 )
 
@@ -232,6 +233,124 @@ def test_a_run_that_cannot_run_is_an_error_at_the_load(run, message):
 def test_a_run_that_takes_the_paths_is_loaded(run):
     names = {"input_filenames": "a.txt", "output_filenames": "b.txt"}
     assert load_model(type("Model", (ModelBase,), dict(names, run=run)))
+
+
+class BatchModel(BatchModelBase):
+    """A batch model that does nothing."""
+
+    input_filenames = ["input.txt", "more.txt"]
+    output_filenames = "results.json"
+
+    def preprocess(self, input_path, more_path):
+        """Do nothing."""
+
+    def predict(self, batch):
+        """Return nothing for each job."""
+        return [None] * len(batch)
+
+    def postprocess(self, result, output_path):
+        """Do nothing."""
+
+
+#: The same without the base class: what a class needs at least.
+BatchDuck = type(
+    "BatchDuck",
+    (),
+    {name: vars(BatchModel)[name] for name in INTERFACE[:2] + STEPS},
+)
+
+
+@pytest.mark.parametrize("base", [BatchModel, BatchDuck])
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"preprocess": run_async}, "preprocess() is async, and nothing would await"),
+        ({"predict": yield_async}, "predict() is async, and nothing would await it"),
+        ({"postprocess": wrapped}, "postprocess() is async, and nothing would await"),
+        ({"predict": yield_once}, "predict() has a yield, so that calling it does"),
+        (
+            {"preprocess": lambda self, a: None},
+            "preprocess() takes 1 path; the model has 2 inputs (input.txt, more.txt): "
+            "too many",
+        ),
+        (
+            {"predict": lambda self: None},
+            "predict() takes 0 arguments, and is called with a batch: too many",
+        ),
+        (
+            {"postprocess": lambda self, result, a, b: None},
+            "postprocess() takes 3 arguments, and is called with a result and 1 output"
+            " (results.json): missing a required argument: 'b'",
+        ),
+        ({"predict": 1}, "predict of {name} is no method"),
+        ({"run": lambda self: None}, "run() takes 0 paths; the model has 2 inputs"),
+        ({"max_batch_size": 0}, "max_batch_size of {name} is 0: set a whole number"),
+        ({"max_batch_size": -1}, "max_batch_size of {name} is -1: set a whole number"),
+        ({"max_batch_size": 1.5}, "max_batch_size of {name} is 1.5: set a whole"),
+        ({"max_batch_size": True}, "max_batch_size of {name} is True: set a whole"),
+        ({"max_batch_size": None}, "max_batch_size of {name} is None: set a whole"),
+        ({"max_batch_size": "8"}, "max_batch_size of {name} is '8': set a whole"),
+        ({"max_batch_delay": -0.1}, "max_batch_delay of {name} is -0.1: set a number"),
+        ({"max_batch_delay": "1s"}, "max_batch_delay of {name} is '1s': set a number"),
+        ({"max_batch_delay": None}, "max_batch_delay of {name} is None: set a number"),
+        ({"max_batch_delay": True}, "max_batch_delay of {name} is True: set a number"),
+        ({"max_batch_delay": float("inf")}, "max_batch_delay of {name} is inf: set"),
+        ({"max_batch_delay": float("nan")}, "max_batch_delay of {name} is nan: set"),
+    ],
+)
+def test_a_batch_model_that_cannot_run_is_an_error_at_the_load(base, changed, message):
+    with pytest.raises(ModelNotLoaded) as caught:
+        load_model(type("Changed", (base,), changed))
+    assert "the model could not be loaded: " in caught.value.message
+    assert message.format(name="Changed") in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"preprocess": lambda self, *paths: None},
+        {"preprocess": lambda self, a, b, c=1: None},
+        {"predict": lambda self, batch, size=1: None},
+        {"postprocess": lambda self, result, *paths: None},
+        {"max_batch_size": 1, "max_batch_delay": 0},
+        {"max_batch_delay": 0.005},
+    ],
+)
+def test_a_batch_model_that_takes_its_arguments_is_loaded(changed):
+    assert is_batch_model(load_model(type("Model", (BatchModel,), changed)))
+
+
+def test_a_batch_model_without_the_base_class_gets_what_it_lacks():
+    model = load_model(BatchDuck)
+    assert is_batch_model(model)
+    assert (model.max_batch_size, model.max_batch_delay) == (32, 0)
+    assert model.validation_exception_class is ValueError
+    assert model.io_exception_class is OSError
+    assert model.run("a", "b", "c") is None
+
+
+def test_a_batch_model_without_the_base_class_keeps_what_it_has():
+    own = {"max_batch_size": 4, "validation_exception_class": KeyError}
+    model = load_model(type("Model", (BatchDuck,), own))
+    assert model.max_batch_size == 4
+    assert model.validation_exception_class is KeyError
+
+
+def test_a_batch_model_that_lacks_names_is_an_error_that_names_the_base_class():
+    with pytest.raises(ModelNotLoaded) as caught:
+        load_model(type("Duck", (), {name: vars(BatchModel)[name] for name in STEPS}))
+    assert "which has no input_filenames, output_filenames: derive the class from" in (
+        caught.value.message
+    )
+    assert caught.value.message.endswith("flask_psc_model.BatchModelBase")
+
+
+def test_a_plain_model_whose_helpers_have_the_names_of_steps_runs_alone():
+    helpers = dict.fromkeys(STEPS, lambda self: None)
+    model = load_model(type("Model", (Model,), helpers))
+    assert not is_batch_model(model)
+    assert not is_batch_model(load_model(Model))
 
 
 def test_a_model_without_files_is_loaded():

@@ -31,7 +31,7 @@ def start():
     processes = []
 
     def start():
-        processes.append(ModelProcess(ENVIRONMENT, rows=1))
+        processes.append(ModelProcess(ENVIRONMENT))
         return processes[-1]
 
     yield start
@@ -141,7 +141,7 @@ def test_nothing_is_left_open_where_no_process_can_be_started(
 
     monkeypatch.setattr(owner, name, fail)
     with pytest.raises(OSError, match="no more"):
-        ModelProcess({}, rows=1)
+        ModelProcess({})
     assert len(os.listdir("/proc/self/fd")) == files
 
 

@@ -26,6 +26,7 @@ COUNTS = (
     "psc_model_run_seconds_count",
     "psc_model_wait_seconds_count",
     "psc_model_load_seconds_count",
+    "psc_model_batch_jobs_count",
 )
 
 

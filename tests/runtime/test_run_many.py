@@ -164,6 +164,24 @@ def test_a_job_that_fails_is_recorded_and_the_others_go_on(bulk):
     assert errors == {}
 
 
+def test_the_jobs_of_a_batch_model_run_in_batches(tmp_path):
+    project = make_project(tmp_path / "project", models.BATCH, {"run": "5s"})
+    bulk = Bulk(project, tmp_path).give("predict: time.sleep(0.01)", count=40)
+    bulk.give(bad="predict: os.abort()", refused="preprocess: raise ValueError('no')")
+    ending = bulk.run("--processes", "1")
+    assert ending.code == 1, ending
+    errors = bulk.errors()
+    assert set(errors) == {"bad", "refused"}
+    assert "SIGABRT" in errors["bad"]
+    for number in range(40):
+        output = bulk.outputs / "{:04}".format(number) / "results.json"
+        assert output.read_text() == "result of\npredict: time.sleep(0.01)"
+    with open(os.path.join(project, "trace")) as file:
+        sizes = [len(json.loads(line)) for line in file]
+    # the model's process has two batches in hand
+    assert max(sizes) == 8
+
+
 def test_resume_runs_what_has_failed_or_has_no_whole_result(bulk):
     bulk.give("append {}".format(bulk.log), count=6)
     bulk.leave("0000", *OUTPUTS)

@@ -39,7 +39,7 @@ for name in ("put", "flush", "receive"):
     make_breakable(channel.Channel, name)
 for name in ("_wait", "dispatch", "_withdraw"):
     make_breakable(pool.WorkerPool, name)
-for name in ("hand", "_answer", "_settle", "_find_ending", "_end", "_settle_all"):
+for name in ("hand", "_answer", "_settle", "_find_retirement", "_end", "_settle_all"):
     make_breakable(supervisor.Supervisor, name)
 make_breakable(supervisor, "reap_orphans")
 make_breakable(process.ModelProcess, "kill")
@@ -76,10 +76,10 @@ PREPARE = """
 import json, os, struct, sys, time
 fd = int(sys.argv[3])
 # of this very job, from the table of those that have started
-number = struct.unpack('=Qd', os.pread(int(sys.argv[4]), 16, 0))[0]
+number = struct.unpack('=Qd', os.pread(int(sys.argv[4]), 16, 0))[0] >> 2
 def answer(**changes):
     message = dict(pid=os.getpid(), number=number, kind='done', message='')
-    message.update(dict(staged=None, condemns=False), **changes)
+    message.update(dict(staged=None, condemns=False, batch_size=0), **changes)
     os.write(fd, json.dumps(message).encode() + b'\\n')
 """
 
@@ -182,7 +182,7 @@ BROKEN = [
     "hand",
     "_answer",
     "_settle",
-    "_find_ending",
+    "_find_retirement",
     "reap_orphans",
 ]
 

@@ -13,8 +13,9 @@ from flask_psc_model.model.spec import ModelSpec
 from flask_psc_model.workers import stats, supervisor
 from flask_psc_model.workers.channel import Channel, ModelChannel
 from flask_psc_model.workers.pool import WorkerPool
-from flask_psc_model.workers.supervisor import State
-from flask_psc_model.workers.table import JobTable
+from flask_psc_model.workers.runner import never
+from flask_psc_model.workers.supervisor import PendingJob, State
+from flask_psc_model.workers.table import ALONE, JobTable
 
 from .processes import wait_until
 
@@ -38,12 +39,12 @@ class FakeProcess:
     #: All processes that were started.
     started = []
 
-    def __init__(self, environment, rows):
+    def __init__(self, environment):
         job_read, job_write = os.pipe()
         answer_read, self.answer_write = os.pipe()
         self.pid = next(_pids)
         self.channel = Channel(answer_read, job_write)
-        self.table = JobTable.create(rows)
+        self.table = JobTable.create()
         self.output = FakeOutput()
         self.code = None
         self.killed = threading.Event()
@@ -68,6 +69,7 @@ class FakeProcess:
     def answer(self, number, kind="done", **changes):
         """Send a result."""
         message = {"kind": kind, "message": kind, "staged": None, "condemns": False}
+        message["batch_size"] = 0
         self._model.send(dict(message, number=number, pid=self.pid, **changes))
 
     def load(self):
@@ -79,7 +81,7 @@ class FakeProcess:
         """Receive a job and start it; return its number."""
         number = self.receive()["number"]
         self.jobs.append(number)
-        self.table.start(0, number)
+        self.table.add(number).start(ALONE)
         return number
 
     def poll(self):
@@ -120,7 +122,7 @@ def serve(process):
             process.code = 0
             return
         process.jobs.append(message["number"])
-        process.table.start(0, message["number"])
+        process.table.add(message["number"]).start(ALONE)
         process.answer(message["number"])
 
 
@@ -286,6 +288,62 @@ def test_an_answer_before_any_job_ends_the_process(start):
     result = pool.load()
     assert (result.kind, "before any" in result.message) == ("not_loaded", True)
     wait_until(lambda: pool.load().ok)
+
+
+def test_suspects_run_before_all_others_and_these_in_their_order():
+    jobs = [PendingJob(number, {}, never) for number in (4, 1, 3, 2)]
+    for pending in jobs:
+        pending.is_suspect = pending.number in (3, 4)
+    assert [pending.number for pending in sorted(jobs)] == [3, 4, 1, 2]
+
+
+def hold_jobs(process):
+    """Load a batch model, and start no job."""
+    assert "load" in process.receive()
+    process.answer(0, batch_size=2)
+    process.killed.wait(20)
+
+
+def count_held(pool):
+    """Return how many jobs each process holds."""
+    return [len(each._jobs) for each in pool._supervisors]
+
+
+def test_a_job_goes_to_the_process_with_the_fewest(start, tmp_path, clients):
+    pool = start(hold_jobs, processes=2)
+    wait_until(lambda: get_states(pool) == [State.READY] * 2)
+    for number in range(1, 9):
+        clients.submit(run, pool, tmp_path)
+        wait_until(lambda count=number: sum(count_held(pool)) == count)
+        assert max(count_held(pool)) - min(count_held(pool)) <= 1
+    # twice the largest batch
+    assert count_held(pool) == [4, 4]
+    pool.abort()
+
+
+def test_of_processes_with_as_few_jobs_the_longest_idle_one_is_next(start, tmp_path):
+    pool = start(serve, processes=3)
+    wait_until(lambda: get_states(pool) == [State.READY] * 3)
+    for _ in range(6):
+        run(pool, tmp_path)
+    assert sorted(len(process.jobs) for process in FakeProcess.started) == [2, 2, 2]
+
+
+def test_jobs_leave_threads_free_for_other_requests(start, tmp_path, clients):
+    pool = start(hold_jobs, threads=12)
+    wait_until(lambda: get_states(pool) == [State.READY])
+    for _ in range(6):
+        clients.submit(run, pool, tmp_path)
+    wait_until(lambda: pool.count_waiting() + count_held(pool)[0] == 6)
+    assert run(pool, tmp_path) == ("not_started", "busy: 6 jobs are running or waiting")
+    pool.abort()
+
+
+def test_processes_hold_no_more_jobs_than_there_are_threads(start, caplog):
+    pool = start(hold_jobs, processes=2, threads=12)
+    wait_until(lambda: get_states(pool) == [State.READY] * 2)
+    assert pool.count_room() == 6
+    assert "at most 3 jobs, not 4 (twice max_batch_size)" in caplog.text
 
 
 # --- loading ---------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """The PSC container API for a model, served by Flask.
 
-A model is a subclass of `ModelBase`; `create_app` serves it under the routes of the
-container specification: `GET /status`, `POST /run` and `POST /shutdown`.
+A model is a subclass of `ModelBase`, or of `BatchModelBase` where it computes many jobs
+at once; `create_app` serves it under the routes of the container specification:
+`GET /status`, `POST /run` and `POST /shutdown`.
 """
 
 import sys
@@ -17,11 +18,19 @@ if TYPE_CHECKING:
     from .server.app import create_app
     from .server.routes import api
 
-__all__ = ["ModelBase", "__version__", "api", "create_app", "load_metadata"]
+__all__ = [
+    "BatchModelBase",
+    "ModelBase",
+    "__version__",
+    "api",
+    "create_app",
+    "load_metadata",
+]
 
 #: Where the public names are. They are imported on first use: model processes do without
 #: Flask, and the image's health check without YAML.
 _MODULES = {
+    "BatchModelBase": ".model.base",
     "ModelBase": ".model.base",
     "api": ".server.routes",
     "create_app": ".server.app",

@@ -66,6 +66,11 @@ def set_request_id(request_id: Optional[str] = None, traceparent: str = "") -> s
     return request_id
 
 
+def set_context(context: Context) -> None:
+    """Set the context of this thread."""
+    _current.context = context
+
+
 def get_context() -> Context:
     """Return the context of this thread, or that of the only job of this process."""
     context = getattr(_current, "context", None)

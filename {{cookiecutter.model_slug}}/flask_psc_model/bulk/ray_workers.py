@@ -15,8 +15,8 @@ from .workers import Model, ProcessWorker, Worker, WorkerLost
 #: A worker stops when it was lost this often in a row before its model was loaded.
 MAX_LOSSES = 5
 
-#: Concurrent calls of an actor: a job, and the abort of that job.
-CONCURRENT_CALLS = 2
+#: Jobs that an actor runs at once, at most, and its calls beside them.
+MAX_JOBS, OTHER_CALLS = 64, 1
 
 
 class ModelActor:
@@ -45,8 +45,12 @@ class ModelActor:
             return None
         return self._worker.run(job)
 
+    def count_room(self) -> int:
+        """Return how many jobs it runs at once."""
+        return min(self._worker.capacity, MAX_JOBS) if self._worker else 1
+
     def abort(self) -> None:
-        """Stop a running job, which leaves no files."""
+        """Stop the running jobs, which leave no files."""
         if self._worker is not None:
             self._worker.abort()
 
@@ -77,6 +81,7 @@ class RayWorker(Worker):
             return READY
         try:
             result: JobResult = self._get(self._actor.load.remote())
+            self.capacity = self._get(self._actor.count_room.remote())
         except WorkerLost as error:
             self._losses += 1
             if self._losses < MAX_LOSSES:
@@ -103,7 +108,7 @@ class RayWorker(Worker):
         self._actor = self._start_actor()
 
     def abort(self) -> None:
-        """Stop a running job, which leaves no files."""
+        """Stop the running jobs, which leave no files."""
         if self._is_loaded:
             self._actor.abort.remote()
 
@@ -117,7 +122,7 @@ class RayWorker(Worker):
             num_cpus=limits.cpus or 1,
             num_gpus=limits.gpus,
             memory=limits.memory,
-            max_concurrency=CONCURRENT_CALLS,
+            max_concurrency=MAX_JOBS + OTHER_CALLS,
         )
         return actor.remote(self._model)
 

@@ -34,7 +34,13 @@ class Model(NamedTuple):
 
 
 class Worker(ABC):
-    """Runs jobs, one at a time."""
+    """Runs jobs: one at a time, or as many as a batch model has in hand.
+
+    Attributes:
+        capacity: how many jobs it runs at once, known when the model is loaded.
+    """
+
+    capacity = 1
 
     @abstractmethod
     def load(self) -> JobResult:
@@ -46,7 +52,7 @@ class Worker(ABC):
 
     @abstractmethod
     def run(self, job: FolderJob) -> JobResult:
-        """Run a job.
+        """Run a job; several threads may.
 
         Raises:
             WorkerLost: the worker is gone.
@@ -58,7 +64,7 @@ class Worker(ABC):
 
     @abstractmethod
     def abort(self) -> None:
-        """Stop a running job, which leaves no files."""
+        """Stop the running jobs, which leave no files."""
 
     @abstractmethod
     def close(self) -> None:
@@ -107,7 +113,9 @@ class ProcessWorker(Worker):
 
     def load(self) -> JobResult:
         """Wait until the model is loaded, at most `timeout.status`."""
-        return self._runner.load()
+        result = self._runner.load()
+        self.capacity = self._runner.count_room()
+        return result
 
     def run(self, job: FolderJob) -> JobResult:
         """Run a job; its result may be a crash or the time limit."""
@@ -118,7 +126,7 @@ class ProcessWorker(Worker):
         """Do nothing: a local worker is lost only with this process."""
 
     def abort(self) -> None:
-        """Stop a running job, which leaves no files."""
+        """Stop the running jobs, which leave no files."""
         self._runner.abort()
 
     def close(self) -> None:

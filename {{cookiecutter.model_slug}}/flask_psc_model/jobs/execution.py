@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import stat
-from typing import Any, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence
 
 from ..errors import DONE, ApiError, InvalidInput, InvalidJob, ModelFailed
 from ..model.loading import as_list, call_model, describe
@@ -29,66 +29,114 @@ _OUT_OF_MEMORY = re.compile(
 log = logging.getLogger(__name__)
 
 
-def run_job(model: Any, job: Job, spec: ModelSpec, staging_name: str) -> JobResult:
-    """Run a model on a job, up to its staged outputs.
+class Execution:
+    """One job on its way through a model, up to its staged outputs.
 
-    A failure's message is in the result, its traceback in the log.
-
-    Raises:
-        KeyboardInterrupt: somebody stopped this process.
+    A step raises an `ApiError` that says what is wrong with the job, or whatever else
+    goes wrong; `explain` returns the result of either.
     """
-    try:
-        return _run(model, job, spec, staging_name)
-    except ModelFailed as error:
-        cause = error.__cause__ or error
-        log.error("the job failed", exc_info=cause)
-        return JobResult.of(error)._replace(condemns=_condemns(cause))
-    except ApiError as error:
-        return JobResult.of(error)
-    except Exception as error:
-        log.exception("the job failed")
+
+    def __init__(self, model: Any, job: Job, spec: ModelSpec, staging: str) -> None:
+        """Choose the job, without touching its folders.
+
+        Args:
+            model: to run.
+            job: to run it on.
+            spec: of the model.
+            staging: name of the staging folder to make.
+        """
+        self.model = model
+        self._job = job
+        self._spec = spec
+        self._staging_name = staging
+        self._inputs: List[str] = []
+        self._outputs: List[str] = []
+        self._staging: Optional[Staging] = None
+        self._excess: List[str] = []
+
+    def run(self) -> JobResult:
+        """Run a model that does all in one step."""
+        self._open()
+        self._call(self.model.run, *self._inputs + self._outputs)
+        return self._close()
+
+    def preprocess(self) -> Any:
+        """Return what `predict` of a batch model needs of this job."""
+        self._open()
+        return self._call(self.model.preprocess, *self._inputs)
+
+    def postprocess(self, result: Any) -> JobResult:
+        """Have a batch model write what `predict` returned for this job."""
+        self._call(self.model.postprocess, result, *self._outputs)
+        return self._close()
+
+    def explain(self, error: BaseException) -> JobResult:
+        """Return the result of the job after an error of a step.
+
+        The message is in the result, the traceback in the log.
+        """
+        if isinstance(error, ModelFailed):
+            cause = error.__cause__ or error
+            log.error("the job failed", exc_info=cause)
+            return JobResult.of(error)._replace(condemns=condemns(cause))
+        if isinstance(error, ApiError):
+            return JobResult.of(error)
+        log.error("the job failed", exc_info=error)
         return failed(f"unexpected error: {describe(error)}")
 
+    def blame(self, error: BaseException) -> ApiError:
+        """Return the failure of this job that an error of the model stands for."""
+        failure = self._translate(error)
+        if self._staging:
+            # the client knows its own output folder, not where the model wrote
+            for path in (os.path.realpath(self._staging.path), self._staging.path):
+                failure.message = failure.message.replace(path, self._job.output_folder)
+        failure.__cause__ = error
+        return failure
 
-def _run(model: Any, job: Job, spec: ModelSpec, staging_name: str) -> JobResult:
-    input_names = as_list(model.input_filenames)
-    output_names = as_list(model.output_filenames)
-    inputs = job.find_inputs(input_names)
-    excess = [
-        _check_size("inputs", spec.inputs.get(name), path)
-        for name, path in zip(input_names, inputs)
-    ]
-    staging = Staging(job.output_folder, staging_name, output_names)
-    try:
-        call_model(model.run, *inputs + staging.output_paths)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        failure = _translate(error, model, inputs + staging.output_paths)
-        # the client knows its own output folder, not where the model wrote
-        for path in (os.path.realpath(staging.path), staging.path):
-            failure.message = failure.message.replace(path, job.output_folder)
-        raise failure from error
-    # only now: a model may have a check of its own, with a better message
-    for problem in filter(None, excess):
-        raise InvalidInput(problem)
-    staged = staging.settle()
-    for name, path in zip(output_names, staging.output_paths):
-        problem = _check_size("outputs", spec.outputs.get(name), path)
-        if problem:
-            log.warning("the output %s", problem)
-    return JobResult(DONE, f"the outputs are in {job.output_folder}", staged)
+    def _open(self) -> None:
+        """Find the inputs, and make the staging folder."""
+        names = as_list(self.model.input_filenames)
+        self._inputs = self._job.find_inputs(names)
+        self._excess = [
+            _check_size("inputs", self._spec.inputs.get(name), path)
+            for name, path in zip(names, self._inputs)
+        ]
+        names = as_list(self.model.output_filenames)
+        self._staging = Staging(self._job.output_folder, self._staging_name, names)
+        self._outputs = self._staging.output_paths
+
+    def _call(self, function: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return call_model(function, *args)
+        except BaseException as error:
+            raise self.blame(error) from error
+
+    def _close(self) -> JobResult:
+        """Check what the model was given and what it wrote."""
+        assert self._staging
+        # only now: a model may have a check of its own, with a better message
+        for problem in filter(None, self._excess):
+            raise InvalidInput(problem)
+        staged = self._staging.settle()
+        for name, path in zip(as_list(self.model.output_filenames), self._outputs):
+            problem = _check_size("outputs", self._spec.outputs.get(name), path)
+            if problem:
+                log.warning("the output %s", problem)
+        return JobResult(DONE, f"the outputs are in {self._job.output_folder}", staged)
+
+    def _translate(self, error: BaseException) -> ApiError:
+        model = self.model
+        if isinstance(error, model.validation_exception_class):
+            return InvalidInput(str(error).strip() or "the model refused the input")
+        if isinstance(error, model.io_exception_class):
+            if _is_about(error, self._inputs + self._outputs):
+                return InvalidJob(describe(error))
+        return ModelFailed(f"the model failed: {describe(error)}")
 
 
-def _translate(error: BaseException, model: Any, paths: Sequence[str]) -> ApiError:
-    if isinstance(error, model.validation_exception_class):
-        return InvalidInput(str(error).strip() or "the model refused the input")
-    if isinstance(error, model.io_exception_class) and _is_about(error, paths):
-        return InvalidJob(describe(error))
-    return ModelFailed(f"the model failed: {describe(error)}")
-
-
-def _condemns(error: BaseException) -> bool:
+def condemns(error: BaseException) -> bool:
+    """Return whether a process can run no other job after an error of the model."""
     text = describe(error)
     return bool(_CONDEMNING.search(text)) and not _OUT_OF_MEMORY.search(text)
 

@@ -72,7 +72,7 @@ class Staging:
             )
             self.path = os.path.join(tempfile.gettempdir(), name)
             self._is_elsewhere = True
-            os.mkdir(self.path, 0o700)
+            _make(self.path)
         self.output_paths = [os.path.join(self.path, each) for each in filenames]
         for each in self._names:
             if os.path.dirname(each):
@@ -189,7 +189,7 @@ def _make_in(folder: str, path: str) -> None:
     # a job that failed may remove the output folder that it had made
     for left in reversed(range(3)):
         try:
-            os.mkdir(path, 0o700)
+            _make(path)
             return
         except (FileNotFoundError, NotADirectoryError):
             if not left:
@@ -199,6 +199,15 @@ def _make_in(folder: str, path: str) -> None:
             except FileExistsError:
                 message = f"the output folder {folder} is not a folder"
                 raise InvalidJob(message) from None
+
+
+def _make(path: str) -> None:
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        # the job runs again: an earlier process died before it was done
+        shutil.rmtree(path)
+        os.mkdir(path, 0o700)
 
 
 def _can_overwrite(path: str) -> bool:

@@ -4,12 +4,13 @@ import importlib
 import importlib.util
 import inspect
 import logging
+import math
 import os
 import sys
 from typing import Any, Callable, List, Tuple, Union
 
 from ..errors import ModelNotLoaded
-from .base import INTERFACE
+from .base import INTERFACE, STEPS, BatchModelBase, ModelBase
 
 #: Seconds that `close` of a model may take.
 CLOSE_SECONDS = 10
@@ -106,6 +107,8 @@ def load_model(factory: ModelFactory) -> Any:
             )
         else:
             model = call_model(make)
+            if is_batch_model(model):
+                _complete(model)
             fault = _find_fault(model)
     except KeyboardInterrupt:
         raise
@@ -142,28 +145,97 @@ def close_model(model: Any) -> None:
             log.exception("close() of the model failed")
 
 
+def is_batch_model(model: Any) -> bool:
+    """Return whether a model, or its class, computes batches of jobs.
+
+    It does if it derives from `BatchModelBase`, or has all of its steps and does not
+    derive from `ModelBase`: there the methods only share the names.
+    """
+    cls = model if isinstance(model, type) else type(model)
+    if ModelBase in cls.__mro__:
+        return BatchModelBase in cls.__mro__
+    return all(hasattr(model, name) for name in STEPS)
+
+
+def _complete(model: Any) -> None:
+    """Add what `BatchModelBase` provides to a batch model that does not inherit it."""
+    for name in INTERFACE[2:] + ("max_batch_size", "max_batch_delay"):
+        if not hasattr(model, name):
+            value = inspect.getattr_static(BatchModelBase, name)
+            is_bound = hasattr(value, "__get__")
+            setattr(model, name, value.__get__(model) if is_bound else value)
+
+
 def _find_fault(model: Any) -> str:
     """Return why an object cannot be run as a model; nothing if it can."""
     name = type(model).__name__
+    is_batch = is_batch_model(model)
     missing = [each for each in INTERFACE if not hasattr(model, each)]
     if missing:
+        base = "BatchModelBase" if is_batch else "ModelBase"
         return (
             f"the factory returned an object of type {name}, which has no"
-            f" {', '.join(missing)}: derive the class from flask_psc_model.ModelBase"
+            f" {', '.join(missing)}: derive the class from flask_psc_model.{base}"
         )
-    if not callable(model.run):
-        return f"run of {name} is no method"
-    run = inspect.unwrap(model.run)
-    if inspect.iscoroutinefunction(run) or inspect.isasyncgenfunction(run):
-        return "run() is async, and nothing would await it: define it without async"
-    if inspect.isgeneratorfunction(run):
-        return "run() has a yield, so that calling it does nothing: remove the yield"
-    inputs, outputs = as_list(model.input_filenames), as_list(model.output_filenames)
-    problem = _find_mismatch(model.run, *inputs + outputs)
-    if problem:
+    for method in ("run",) + STEPS if is_batch else ("run",):
+        fault = _find_method_fault(model, method)
+        if fault:
+            return fault
+    return _find_batch_fault(model) if is_batch else ""
+
+
+def _find_method_fault(model: Any, name: str) -> str:
+    """Return why a method cannot be called as the server calls it."""
+    method = getattr(model, name)
+    if not callable(method):
+        return f"{name} of {type(model).__name__} is no method"
+    function = inspect.unwrap(method)
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return f"{name}() is async, and nothing would await it: define it without async"
+    if inspect.isgeneratorfunction(function):
         return (
-            f"run() takes {_count_paths(model.run)}; the model has"
-            f" {_list('input', inputs)} and {_list('output', outputs)}: {problem}"
+            f"{name}() has a yield, so that calling it does nothing: remove the yield"
+        )
+    inputs, outputs = as_list(model.input_filenames), as_list(model.output_filenames)
+    shown = {
+        "run": f"{_list('input', inputs)} and {_list('output', outputs)}",
+        "preprocess": _list("input", inputs),
+        "predict": "a batch",
+        "postprocess": f"a result and {_list('output', outputs)}",
+    }
+    args = {
+        "run": inputs + outputs,
+        "preprocess": inputs,
+        "predict": ["batch"],
+        "postprocess": ["result"] + outputs,
+    }
+    problem = _find_mismatch(method, *args[name])
+    if not problem:
+        return ""
+    if name in ("run", "preprocess"):
+        count = _count_parameters(method, "path")
+        return f"{name}() takes {count}; the model has {shown[name]}: {problem}"
+    count = _count_parameters(method, "argument")
+    return f"{name}() takes {count}, and is called with {shown[name]}: {problem}"
+
+
+def _find_batch_fault(model: Any) -> str:
+    """Return what is wrong with the limits of a batch; nothing if all is well."""
+    name, size, delay = (
+        type(model).__name__,
+        model.max_batch_size,
+        model.max_batch_delay,
+    )
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        return (
+            f"max_batch_size of {name} is {size!r}: set a whole number of jobs, 1 or"
+            " more"
+        )
+    is_number = isinstance(delay, (int, float)) and not isinstance(delay, bool)
+    if not is_number or not 0 <= delay < math.inf:
+        return (
+            f"max_batch_delay of {name} is {delay!r}: set a number of seconds, 0 or"
+            " more"
         )
     return ""
 
@@ -180,8 +252,8 @@ def _find_mismatch(function: Callable[..., Any], *args: str) -> str:
     return ""
 
 
-def _count_paths(run: Callable[..., Any]) -> str:
-    parameters = inspect.signature(run).parameters.values()
+def _count_parameters(function: Callable[..., Any], noun: str) -> str:
+    parameters = inspect.signature(function).parameters.values()
     places = [
         each
         for each in parameters
@@ -189,10 +261,10 @@ def _count_paths(run: Callable[..., Any]) -> str:
     ]
     needed = sum(each.default is each.empty for each in places)
     if any(each.kind is each.VAR_POSITIONAL for each in parameters):
-        return f"{needed} or more paths"
+        return f"{needed} or more {noun}s"
     if needed < len(places):
-        return f"{needed} to {len(places)} paths"
-    return f"{needed} path{'' if needed == 1 else 's'}"
+        return f"{needed} to {len(places)} {noun}s"
+    return f"{needed} {noun}{'' if needed == 1 else 's'}"
 
 
 def _list(kind: str, names: List[str]) -> str:

@@ -37,7 +37,7 @@ from ..logs import WRITER
 from ..model.spec import ModelSpec
 from ..version import __version__
 from ..workers.runner import Runner
-from ..workers.stats import BOUNDS, Histogram
+from ..workers.stats import Histogram
 
 #: Kinds of responses, with their reasons, that are there with a count of 0: no increase
 #: is seen of what begins with 1.
@@ -104,6 +104,9 @@ class _Collector(Collector):
         )
         yield _write_histogram(
             "psc_model_wait_seconds", "Waiting time of jobs.", stats.wait_times
+        )
+        yield _write_histogram(
+            "psc_model_batch_jobs", "Jobs in a call of predict().", stats.batch_jobs
         )
         yield GaugeMetricFamily(
             "psc_model_running_jobs", "Running jobs.", runner.count_running()
@@ -203,8 +206,8 @@ def _write_counter(
 
 
 def _write_histogram(name: str, text: str, histogram: Histogram) -> Metric:
-    counts, seconds = histogram.read()
-    bounds = [str(bound) for bound in BOUNDS] + ["+Inf"]
+    counts, total = histogram.read()
+    bounds = [str(bound) for bound in histogram.bounds] + ["+Inf"]
     family = HistogramMetricFamily(name, text)
-    family.add_metric([], list(zip(bounds, accumulate(counts))), seconds)
+    family.add_metric([], list(zip(bounds, accumulate(counts))), total)
     return family

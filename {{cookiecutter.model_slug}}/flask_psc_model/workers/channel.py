@@ -57,6 +57,11 @@ class Channel:
                     # nobody reads any more: the process has ended, as its end tells
                     self._unsent = b""
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the pipe has not taken all that was put here."""
+        return bool(self._unsent)
+
     def receive(self) -> List[Message]:
         """Return the messages that have arrived.
 

@@ -1,21 +1,24 @@
 """The runner under Gunicorn and in bulk runs: a queue of jobs before model processes.
 
-Each process has a supervisor (see `supervisor`). A job goes to the process that has been
-idle longest, or waits for one; the thread of its request waits for the job's future, and
-commits the outputs itself. One lock, `changed`, guards the queue and all states.
+Each process has a supervisor (see `supervisor`). A job goes to the process with the fewest
+jobs, of several to the one that has been idle longest, or waits for one; the thread of its
+request waits for the job's future, and commits the outputs itself. Suspects go before all
+others, and while one waits for a process of its own, so do they. One lock, `changed`,
+guards the queue and all states.
 """
 
-import collections
 import concurrent.futures
+import heapq
 import itertools
+import logging
 import math
 import threading
 import time
-from typing import Callable, Deque, Dict, List, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence
 
 from ..errors import BUSY, CLIENT_GONE, SHUTDOWN
 from ..jobs.job import Job
-from ..jobs.result import READY, JobResult, not_loaded, not_started
+from ..jobs.result import READY, JobResult, failed, not_loaded, not_started
 from ..logs import WRITER, get_context
 from ..model.spec import ModelSpec
 from .prctl import adopt_orphans
@@ -30,7 +33,10 @@ THREADS, FREE_THREADS = 256, 32
 POLL_SECONDS = 0.25
 
 SHUTTING_DOWN = not_started("the server is shutting down", SHUTDOWN)
+BROKEN_OFF = failed("the run was broken off, and the server is shutting down", SHUTDOWN)
 GONE = not_started("the client has left", CLIENT_GONE)
+
+log = logging.getLogger(__name__)
 
 
 class WorkerPool(Runner):
@@ -67,7 +73,8 @@ class WorkerPool(Runner):
         self._max_held = max(threads - min(FREE_THREADS, threads // 2), 1)
         self._accepting = True
         self._deadline = math.inf
-        self._queue: Deque[PendingJob] = collections.deque()
+        # a heap
+        self._queue: List[PendingJob] = []
         self._numbers = itertools.count(1)
         self._supervisors = [Supervisor(self, each) for each in environments]
 
@@ -164,15 +171,40 @@ class WorkerPool(Runner):
         """Return the ids of the model processes that there are now."""
         return [pid for pid in (each.pid for each in self._supervisors) if pid]
 
+    def count_room(self) -> int:
+        """Return how many jobs the model processes hold at once."""
+        return sum(each.room for each in self._supervisors)
+
     def can_spare(self, supervisor: Supervisor) -> bool:
         """Return whether all other processes are ready; the lock is held."""
         others = [each for each in self._supervisors if each is not supervisor]
-        return all(each.state is State.READY for each in others)
+        return all(each.is_accepting for each in others)
+
+    def limit_room(self, jobs: int) -> int:
+        """Return how many jobs a process may hold, of those that its model could."""
+        room = min(jobs, max(self._max_held // len(self._supervisors), 1))
+        if room < jobs:
+            log.warning(
+                "a model process holds at most %d jobs, not %d (twice max_batch_size):"
+                " the server has threads for %d jobs, and %d model processes",
+                room,
+                jobs,
+                self._max_held,
+                len(self._supervisors),
+            )
+        return room
 
     def put_back(self, pending: PendingJob) -> None:
-        """Put a job that was not started before all that wait; the lock is held."""
+        """Put a job that no process has any more into the queue; the lock is held.
+
+        During a shutdown it is answered: nothing runs again then.
+        """
         pending.handed = None
-        self._queue.appendleft(pending)
+        if self._accepting:
+            heapq.heappush(self._queue, pending)
+        else:
+            result = BROKEN_OFF if pending.was_started else SHUTTING_DOWN
+            pending.future.set_result(result)
 
     def dispatch(self) -> None:
         """Hand out what waits, and send it away if no process will ever be there."""
@@ -180,19 +212,23 @@ class WorkerPool(Runner):
             return
         handed: List[Supervisor] = []
         with self.changed:
-            idle = [each for each in self._supervisors if each.is_idle]
-            idle.sort(key=lambda each: each.idle_since)
             refusal = self._find_refusal()
-            while self._queue and (refusal or idle):
+            while self._queue:
                 # it leaves the queue last: whatever fails before, it is not lost
-                if refusal:
-                    self._queue[0].future.set_result(refusal)
-                elif self._queue[0].is_gone():
-                    self._drop(self._queue[0])
+                pending = self._queue[0]
+                free = [each for each in self._supervisors if each.has_room(pending)]
+                if pending.was_started and not self._accepting:
+                    pending.future.set_result(BROKEN_OFF)
+                elif refusal:
+                    pending.future.set_result(refusal)
+                elif not free:
+                    break
+                elif pending.is_gone():
+                    self._drop(pending)
                 else:
-                    handed.append(idle.pop(0))
-                    handed[-1].hand(self._queue[0])
-                self._queue.popleft()
+                    handed.append(min(free, key=lambda each: each.load))
+                    handed[-1].hand(pending)
+                heapq.heappop(self._queue)
         for supervisor in handed:
             supervisor.flush()
 
@@ -214,7 +250,7 @@ class WorkerPool(Runner):
                 if held >= self._max_held:
                     why = f"busy: {held} jobs are running or waiting"
                     return not_started(why, BUSY)
-                self._queue.append(pending)
+                heapq.heappush(self._queue, pending)
             self.dispatch()
             return self._wait(pending)
         except BaseException:
@@ -225,12 +261,13 @@ class WorkerPool(Runner):
 
     def _count_held(self) -> int:
         """Return how many jobs hold a thread, without those that nobody waits for."""
-        held = sum(each.is_busy for each in self._supervisors)
+        held = sum(each.load[0] for each in self._supervisors)
         if held + len(self._queue) >= self._max_held:
             for pending in list(self._queue):
                 if pending.is_gone():
                     self._queue.remove(pending)
                     self._drop(pending)
+            heapq.heapify(self._queue)
         return held + len(self._queue)
 
     def _make_pending(
@@ -239,7 +276,6 @@ class WorkerPool(Runner):
         number = next(self._numbers)
         message = {
             "number": number,
-            "row": 0,
             "input": job.input_folder,
             "output": job.output_folder,
             "staging": staging_name,
@@ -260,6 +296,7 @@ class WorkerPool(Runner):
         with self.changed:
             if pending in self._queue:
                 self._queue.remove(pending)
+                heapq.heapify(self._queue)
                 return True
             return pending.handed is None
 

@@ -62,12 +62,11 @@ class ModelProcess:
         table: of the jobs that it has started.
     """
 
-    def __init__(self, environment: Dict[str, str], rows: int) -> None:
+    def __init__(self, environment: Dict[str, str]) -> None:
         """Start the process.
 
         Args:
             environment: variables to set.
-            rows: jobs that it may hold at once.
 
         Raises:
             OSError: the system starts no more.
@@ -80,7 +79,7 @@ class ModelProcess:
         # lines arrive whole, see `workers.main`
         environment.pop("PYTHONUNBUFFERED", None)
         with contextlib.ExitStack() as mine, contextlib.ExitStack() as theirs:
-            self.table = JobTable.create(rows)
+            self.table = JobTable.create()
             mine.callback(self.table.close)
             job_read, job_write = os.pipe()
             theirs.callback(os.close, job_read)
@@ -93,7 +92,7 @@ class ModelProcess:
             theirs.callback(os.close, self.output.write_fd)
             self.output.start()
             command = [sys.executable, "-m", "flask_psc_model.workers.main"]
-            command += map(str, [pid, job_read, answer_write, self.table.fd, rows])
+            command += map(str, [pid, job_read, answer_write, self.table.fd])
             with _lock:
                 self._process = subprocess.Popen(
                     command,

@@ -8,15 +8,17 @@ from abc import ABC, abstractmethod
 from typing import Any, Callable, List
 
 from ..errors import InvalidJob, ModelNotLoaded
-from ..jobs.execution import run_job
+from ..jobs.execution import Execution
 from ..jobs.job import Job
 from ..jobs.outputs import Destination
 from ..jobs.result import READY, JobResult, not_loaded
 from ..jobs.transaction import commit, recover
 from ..logs import begin_job, end_job, get_context
-from ..model.loading import ModelFactory, close_model, load_model
+from ..model.loading import ModelFactory, close_model, is_batch_model, load_model
 from ..model.spec import ModelSpec
+from .batching import Attempt, compute
 from .stats import Stats
+from .table import JobTable
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +100,11 @@ class Runner(ABC):
 
 
 class LocalRunner(Runner):
-    """Runs the model in the process at hand, for debuggers, coverage and tests."""
+    """Runs the model in the process at hand, for debuggers, coverage and tests.
+
+    It has no threads of its own: jobs of a batch model meet where they wait for a call of
+    `predict` that runs, and whoever is next computes all of them.
+    """
 
     def __init__(self, factory: ModelFactory) -> None:
         """Choose the model, without loading it.
@@ -112,7 +118,9 @@ class LocalRunner(Runner):
         self._spec = ModelSpec()
         self._loading = threading.Lock()
         self._running = threading.Lock()
-        self._waiting: List[Job] = []
+        self._waiting: List[Attempt] = []
+        self._table = JobTable()
+        self._is_batch = False
 
     def load(self) -> JobResult:
         """Load the model unless it is loaded; a failed load is tried again."""
@@ -121,7 +129,9 @@ class LocalRunner(Runner):
                 started = time.monotonic()
                 try:
                     self._spec = ModelSpec.of_model(self.factory)
-                    self._model = load_model(self.factory)
+                    model = load_model(self.factory)
+                    self._is_batch = is_batch_model(model)
+                    self._model = model
                 except ModelNotLoaded as error:
                     log.error("the model could not be loaded", exc_info=error.__cause__)
                     return JobResult.of(error)
@@ -160,17 +170,49 @@ class LocalRunner(Runner):
         result = self.load()
         if not result.ok:
             return result
+        attempt = Attempt(
+            1,
+            get_context(),
+            Execution(self._model, job, self._spec, staging_name),
+            self._table.add(1),
+        )
+        begin_job(attempt.context)
+        try:
+            self._finish(attempt)
+        finally:
+            end_job(attempt.context)
+        attempt.clock.release()
+        if attempt.is_interrupted:
+            raise KeyboardInterrupt
+        assert attempt.result
+        return attempt.result._replace(process=os.getpid())
+
+    def _finish(self, attempt: Attempt) -> None:
         came = time.monotonic()
-        self._waiting.append(job)
+        if self._is_batch:
+            # in the thread of its request, and others in theirs
+            attempt.preprocess()
+        if attempt.result:
+            return
+        self._waiting.append(attempt)
         with self._running:
-            self._waiting.remove(job)
             started = time.monotonic()
             self.stats.wait_times.add(started - came)
-            context = get_context()
-            begin_job(context)
-            try:
-                result = run_job(self._model, job, self._spec, staging_name)
-            finally:
-                end_job(context)
+            # unless another thread has computed it with its own
+            while attempt in self._waiting:
+                self._compute()
+            if attempt.batch_size:
+                self.stats.batch_jobs.add(attempt.batch_size)
+            if not attempt.result:
+                attempt.postprocess()
             self.stats.run_times.add(time.monotonic() - started)
-            return result._replace(process=os.getpid())
+
+    def _compute(self) -> None:
+        """Run the job that has waited longest, or a batch of those that wait."""
+        size = self._model.max_batch_size if self._is_batch else 1
+        batch = self._waiting[:size]
+        del self._waiting[:size]
+        if self._is_batch:
+            compute(self._model, batch, lambda _: None)
+        else:
+            batch[0].run()

@@ -8,8 +8,9 @@ from typing import Dict, Generic, List, Tuple, TypeVar
 _MILLISECONDS = (1, 2.5, 5, 10, 25, 50, 100, 250, 500)
 _SECONDS = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 
-#: Upper bounds of a histogram's buckets, in seconds.
+#: Upper bounds of a histogram's buckets: of times in seconds, and of jobs in a batch.
 BOUNDS = tuple(each / 1000 for each in _MILLISECONDS) + _SECONDS
+BATCH_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 
 #: Why a model process was restarted.
 TIME_LIMIT = "time_limit"
@@ -54,24 +55,29 @@ class Counter(Generic[Label]):
 
 
 class Histogram:
-    """Counts times in buckets by length; threads may share it."""
+    """Counts values, by default times, in buckets by size; threads may share it.
 
-    def __init__(self) -> None:
+    Attributes:
+        bounds: of the buckets, the upper ones.
+    """
+
+    def __init__(self, bounds: Tuple[float, ...] = BOUNDS) -> None:
+        self.bounds = bounds
         self._lock = threading.Lock()
-        self._counts = [0] * (len(BOUNDS) + 1)
+        self._counts = [0] * (len(bounds) + 1)
         self._sum = 0.0
 
-    def add(self, seconds: float) -> None:
-        """Count one time."""
-        bucket = bisect.bisect_left(BOUNDS, seconds)
+    def add(self, value: float) -> None:
+        """Count one value."""
+        bucket = bisect.bisect_left(self.bounds, value)
         with self._lock:
             self._counts[bucket] += 1
-            self._sum += seconds
+            self._sum += value
 
     def read(self) -> Tuple[List[int], float]:
-        """Return the count of each bucket, not cumulative, and the sum in seconds.
+        """Return the count of each bucket, not cumulative, and the sum of the values.
 
-        The last bucket holds the times beyond `BOUNDS`.
+        The last bucket holds the values beyond the bounds.
         """
         with self._lock:
             return list(self._counts), self._sum
@@ -86,6 +92,7 @@ class Stats:
         dropped_jobs: whose clients left before they were started.
         run_times: of jobs, including reading and writing files.
         wait_times: of jobs, for a free model process.
+        batch_jobs: jobs of each batch, where the model computes batches.
         load_times: of the model.
         restarts: of model processes, by one of `REASONS`.
     """
@@ -96,5 +103,6 @@ class Stats:
         self.dropped_jobs = 0
         self.run_times = Histogram()
         self.wait_times = Histogram()
+        self.batch_jobs = Histogram(BATCH_BOUNDS)
         self.load_times = Histogram()
         self.restarts = Counter(*REASONS)

@@ -4,6 +4,10 @@
                    |                   ^
                    +----> FAILED ------+  (once its pause is over, at the next request)
 
+A process holds one job, or up to two batches of a batch model. Where it breaks down, the
+jobs that it had not started go back into the queue. If it had started one job, that one
+has failed. Several are suspects: each runs again, alone in its process.
+
 One thread does all of it, so that a process has one owner: it starts the process (and
 lives as long, or the kernel would kill that), reads what arrives, keeps the time limit,
 notices the death, and ends whatever the process has started. A request's thread only
@@ -20,7 +24,7 @@ import select
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ..errors import (
     CRASH,
@@ -37,8 +41,9 @@ from ..jobs.result import JobResult, failed, not_loaded
 from ..logs import NO_CONTEXT, Context
 from ..model.loading import CLOSE_SECONDS, describe
 from . import stats
-from .channel import BrokenChannel, Message
+from .channel import BrokenChannel, Channel, Message
 from .process import ModelProcess, describe_exit, reap_orphans
+from .table import ALONE, WAITING
 
 if TYPE_CHECKING:
     from .pool import WorkerPool
@@ -81,9 +86,11 @@ class PendingJob:
         number: no other job of the pool has it.
         message: for the model process.
         future: of its result.
+        is_gone: returns whether the client has left; the pool's lock is held.
         came: when, of `time.monotonic()`.
         handed: when it was handed to a process; None while no process has it.
-        is_gone: returns whether nobody waits for it any more; it never blocks.
+        was_started: whether an earlier process has started it.
+        is_suspect: whether that one may have broken down by this job.
     """
 
     def __init__(
@@ -97,6 +104,11 @@ class PendingJob:
         )
         self.came = time.monotonic()
         self.handed: Optional[float] = None
+        self.was_started = self.is_suspect = False
+
+    def __lt__(self, other: "PendingJob") -> bool:
+        """Return whether it runs before another one."""
+        return (not self.is_suspect, self.number) < (not other.is_suspect, other.number)
 
 
 class Ending(Exception):
@@ -104,15 +116,25 @@ class Ending(Exception):
 
     Attributes:
         reason: for the metrics, one of `stats.REASONS`; `SHUTDOWN` is not counted.
-        result: of its jobs, or of the load, where the message does not say it all.
+        result: of the job that has caused it, or of the load, where the message does
+            not say it all.
+        blamed: numbers of the jobs that may have caused it; nothing for all of them.
+        is_clear: whether no other job is a suspect.
     """
 
     def __init__(
-        self, reason: str, why: str, result: Optional[JobResult] = None
+        self,
+        reason: str,
+        why: str,
+        result: Optional[JobResult] = None,
+        blamed: Sequence[int] = (),
+        is_clear: bool = False,
     ) -> None:
         super().__init__(why)
         self.reason = reason
         self.result = result
+        self.blamed = blamed
+        self.is_clear = is_clear
 
 
 class Supervisor:
@@ -122,6 +144,7 @@ class Supervisor:
         thread: does all the work.
         state: of the process; `_enter` alone changes it, with the pool's lock held.
         failure: why the model could not be loaded, in the state FAILED.
+        room: jobs that the process may hold, known once the model is loaded.
         loading_since: of `time.monotonic()`.
         idle_since: likewise.
     """
@@ -144,9 +167,12 @@ class Supervisor:
         self._process: Optional[ModelProcess] = None
         self._has_loaded = False
         self._jobs: Dict[int, PendingJob] = {}
+        self.room = 1
+        self._retirement: Optional[Ending] = None
         self._served = self._failures = 0
         self._pause, self._suspicion = FIRST_PAUSE, FIRST_SUSPICION
         self._retry_at = self._suspect_from = self._reap_at = 0.0
+        self._look_at = self._worked_at = 0.0
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -158,19 +184,28 @@ class Supervisor:
         return process.pid if process else 0
 
     @property
-    def is_idle(self) -> bool:
-        """Whether a job can be handed to it; the pool's lock is held."""
-        return self.state is State.READY and not self._jobs
+    def load(self) -> Tuple[int, float]:
+        """What orders the processes that a job may go to; the pool's lock is held."""
+        return len(self._jobs), self.idle_since
 
     @property
-    def is_busy(self) -> bool:
-        """Whether it has a job; the pool's lock is held."""
-        return bool(self._jobs)
+    def is_accepting(self) -> bool:
+        """Whether its process is to have more jobs; the pool's lock is held."""
+        return self.state is State.READY and not self._retirement
+
+    def has_room(self, pending: PendingJob) -> bool:
+        """Return whether a job can be handed to it; the pool's lock is held."""
+        if not self.is_accepting or len(self._jobs) >= self.room:
+            return False
+        held = list(self._jobs.values())
+        return not held or not (pending.is_suspect or held[0].is_suspect)
 
     def hand(self, pending: PendingJob) -> None:
         """Accept a job; the pool's lock is held. `flush` sends it, or the loop does."""
         assert self._process
         pending.handed = time.monotonic()
+        if not self._jobs:
+            self._worked_at = pending.handed
         self._process.channel.put(pending.message)
         self._jobs[pending.number] = pending
 
@@ -234,9 +269,10 @@ class Supervisor:
             Ending: always, unless something unexpected is raised.
         """
         self._has_loaded = False
+        self._retirement = None
         self._served = self._failures = 0
         try:
-            self._process = process = ModelProcess(self._environment, rows=1)
+            self._process = process = ModelProcess(self._environment)
         except OSError as error:
             why = not_loaded(f"no model process can be started: {error}")
             raise Ending(stats.FAILED_LOAD, "could not start", why) from None
@@ -253,6 +289,9 @@ class Supervisor:
             self._check_time_limit(process)
             if not self._jobs or self._pool.aborted:
                 self._check_shutdown()
+            retirement = self._retirement
+            if retirement and (retirement.result or not self._jobs):
+                raise retirement
             self._reap()
 
     def _reap(self) -> None:
@@ -279,11 +318,12 @@ class Supervisor:
                     f" {LOAD_FACTOR} times timeout.status in model.yaml",
                 )
             messages = self._receive(process, BUSY_SECONDS)
-        number, result = _decode_result(process, messages[0])
+        number, size, result = _decode_result(process, messages[0])
         if number or messages[1:]:
             raise Ending(stats.BROKEN_CHANNEL, "sent the result of a job before any")
         if not result.ok:
             raise Ending(stats.FAILED_LOAD, "could not load the model", result)
+        self.room = pool.limit_room(2 * size or 1)
         seconds = time.monotonic() - started
         pool.stats.load_times.add(seconds)
         log.info(
@@ -297,7 +337,7 @@ class Supervisor:
             Ending: the process has ended, or has sent something else.
         """
         process.channel.flush()
-        self._wait(seconds, process.channel.read_fd)
+        self._wait(seconds, process.channel)
         try:
             messages = process.channel.receive()
             if messages or process.poll() is None:
@@ -316,10 +356,13 @@ class Supervisor:
         reason = stats.KILLED if code == -signal.SIGKILL else stats.CRASHED
         raise Ending(reason, describe_exit(code))
 
-    def _wait(self, seconds: float, *fds: int) -> None:
+    def _wait(self, seconds: float, channel: Optional[Channel] = None) -> None:
         poller = select.poll()
-        for fd in (self._wake_read,) + fds:
-            poller.register(fd, select.POLLIN)
+        poller.register(self._wake_read, select.POLLIN)
+        if channel:
+            poller.register(channel.read_fd, select.POLLIN)
+            if channel.is_full:
+                poller.register(channel.write_fd, select.POLLOUT)
         if any(fd == self._wake_read for fd, _ in poller.poll(seconds * 1000)):
             os.read(self._wake_read, 4096)
 
@@ -329,21 +372,23 @@ class Supervisor:
         Raises:
             Ending: the process is to be replaced now.
         """
-        number, result = _decode_result(process, message)
+        number, batch_size, result = _decode_result(process, message)
         # in the log, what a job has printed stands before its end
         process.output.read()
         with self._pool.changed:
             if number not in self._jobs:
                 raise Ending(stats.BROKEN_CHANNEL, f"has no job {number} to answer")
+            if result.condemns:
+                why = "can use its GPU no more"
+                self._retirement = Ending(stats.GPU_ERROR, why, result, [number])
+                return
             self._settle(self._jobs[number], result)
             del self._jobs[number]
             self._served += 1
-            self.idle_since = time.monotonic()
-            ending = self._find_ending(result)
-            if ending:
-                # no other job may be handed to it
-                self._enter(State.STOPPING)
-                raise ending
+            self.idle_since = self._worked_at = time.monotonic()
+            self._retirement = self._retirement or self._find_retirement(result)
+        if batch_size:
+            self._pool.stats.batch_jobs.add(batch_size)
 
     def _settle(self, pending: PendingJob, result: JobResult) -> None:
         handed = pending.handed or pending.came
@@ -351,15 +396,13 @@ class Supervisor:
         self._pool.stats.run_times.add(time.monotonic() - handed)
         pending.future.set_result(result)
 
-    def _find_ending(self, result: JobResult) -> Optional[Ending]:
-        """Return why the process is to be replaced after a job; the lock is held."""
+    def _find_retirement(self, result: JobResult) -> Optional[Ending]:
+        """Return why the process ends once it has no more jobs; the lock is held."""
         now = time.monotonic()
         if result.kind == FAILED:
             self._failures += 1
         elif result.kind in (DONE, INVALID_INPUT):
             self._failures = 0
-        if result.condemns:
-            return Ending(stats.GPU_ERROR, "can use its GPU no more")
         if self._failures >= MAX_FAILURES and now >= self._suspect_from:
             if now > self._suspect_from + LAST_SUSPICION:
                 self._suspicion = FIRST_SUSPICION
@@ -372,20 +415,41 @@ class Supervisor:
         return None
 
     def _check_time_limit(self, process: ModelProcess) -> None:
+        """End a process with a job over its limit, or that works on none of its jobs.
+
+        Raises:
+            Ending: it does. A job that has a thread to itself has caused it, unless
+                another one keeps the lock of the interpreter.
+        """
+        now = time.monotonic()
+        if not self._jobs or now < self._look_at:
+            return
+        self._look_at = now + BUSY_SECONDS
+        found = process.table.read()
+        working = {
+            number: found[number]
+            for number in list(self._jobs)
+            if number in found and found[number].activity != WAITING
+        }
         limit = self._pool.spec.limits.run_timeout
-        for pending in self._jobs.values():
-            since = process.table.find_start(0, pending.number) or pending.handed
-            if since and time.monotonic() - since > limit:
-                process.dump_stacks()
-                raise Ending(
-                    stats.TIME_LIMIT,
-                    f"was stopped at the time limit of {limit:g} s",
-                    failed(
-                        f"the run was stopped at its time limit of {limit:g} s; if jobs"
-                        " may take longer, raise timeout.run in model.yaml",
-                        TIME_LIMIT,
-                    ),
-                )
+        late = [each for each in working if now - working[each].since > limit]
+        if working and not late:
+            self._worked_at = now
+        if not late and now - self._worked_at <= limit:
+            return
+        process.dump_stacks()
+        is_alone = len(late) == 1 and working[late[0]].activity == ALONE
+        raise Ending(
+            stats.TIME_LIMIT,
+            f"was stopped at the time limit of {limit:g} s",
+            failed(
+                f"the run was stopped at its time limit of {limit:g} s; if jobs"
+                " may take longer, raise timeout.run in model.yaml",
+                TIME_LIMIT,
+            ),
+            late,
+            is_clear=is_alone and process.table.find_beat() > now,
+        )
 
     def _check_shutdown(self) -> None:
         if self._pool.stopping:
@@ -439,18 +503,35 @@ class Supervisor:
             log.warning("close() of the model was stopped after %s s", CLOSE_SECONDS)
 
     def _settle_all(self, process: ModelProcess, ending: Ending) -> None:
-        """Answer the jobs that were started, and put back the others."""
+        """Answer the job that has ended the process, and put back the others.
+
+        Of several jobs that may have, each is a suspect.
+        """
+        with contextlib.suppress(Ending, BrokenChannel, EOFError):
+            # a job that was answered is done
+            messages = process.channel.receive()
+            while messages:
+                for message in messages:
+                    self._answer(process, message)
+                messages = process.channel.receive()
         why = f"the model broke down: its process {ending}"
         is_crash = ending.reason in (stats.KILLED, stats.CRASHED)
         broken = failed(why, CRASH if is_crash else RECYCLED)
         result = (ending.result or broken)._replace(process=process.pid)
+        found = process.table.read()
         with self._pool.changed:
+            started = [number for number in self._jobs if number in found]
+            is_found = ending.is_clear or len(started) == 1
             for number, pending in list(self._jobs.items()):
-                if process.table.find_start(0, number) is not None:
+                is_started = number in started
+                if is_started and is_found and number in (ending.blamed or started):
                     self._settle(pending, result)
                 else:
+                    pending.was_started |= is_started
+                    pending.is_suspect |= is_started and not ending.is_clear
                     self._pool.put_back(pending)
                 del self._jobs[number]
+        self._pool.dispatch()
 
     def _fail(self, failure: JobResult) -> None:
         log.error("%s", failure.message)
@@ -461,8 +542,13 @@ class Supervisor:
         self._pool.dispatch()
 
 
-def _decode_result(process: ModelProcess, message: Message) -> Tuple[int, JobResult]:
-    """Return the number of a job, and its result; 0 is the load.
+def _decode_result(
+    process: ModelProcess, message: Message
+) -> Tuple[int, int, JobResult]:
+    """Return the number of a job, the size of its batch, and its result.
+
+    The number 0 is the load; there the size is that of the largest batch. It is 0 for a
+    plain model, and for each job of a batch but its first.
 
     Raises:
         Ending: the message is not one of the process.
@@ -478,7 +564,7 @@ def _decode_result(process: ModelProcess, message: Message) -> Tuple[int, JobRes
             bool(message["condemns"]),
             process=process.pid,
         )
-        return int(message["number"]), result
+        return int(message["number"]), int(message["batch_size"]), result
     except (LookupError, TypeError, ValueError):
         why = f"sent what is no result of its own: {str(message)[:200]}"
         raise Ending(stats.BROKEN_CHANNEL, why) from None
