@@ -66,6 +66,8 @@ golden: $(VENV)/.installed-dev ## renew the golden trees of the tests; review th
 bench: $(VENV)/.installed-dev ## measure the figures in docs/speed.md
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/render.py
+	$(BIN)/python benchmarks/batches.py
+	$(BIN)/python benchmarks/gpu.py
 
 wheel: $(VENV)/.installed-dev ## build the server as a wheel, flask-psc-model, in dist/
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir '$(WHEELS)' .

@@ -127,23 +127,26 @@ class Connection:
         self._received.clear()
 
 
-def drive(port: int, jobs: list[dict[str, str]], seconds: float) -> tuple[list[float], float]:
+def drive(port: int, jobs: list[dict[str, str]], seconds: float, warm_up: float = 0.0) -> tuple[list[float], int]:
     """Send jobs for a while, one client a job: each sends its next request when it has its answer.
 
     Args:
         port: where the server listens.
         jobs: the body that each client sends to `/run`.
-        seconds: how long new requests are sent.
+        seconds: how long jobs count: those that end in this window, which follows the warm-up.
+        warm_up: how long jobs are sent before, in seconds.
 
     Returns:
-        The time that each request took, and the time that all took together, in seconds.
+        The time that each job in the window took, in seconds, and the number of all jobs.
 
     Raises:
         BadAnswer: an answer is not 200.
     """
     selector = selectors.DefaultSelector()
     latencies: list[float] = []
-    start = now = time.perf_counter()
+    count = 0
+    opens = time.perf_counter() + warm_up
+    closes = opens + seconds
     connections = [Connection(port, "POST", "/run", job) for job in jobs]
     for connection in connections:
         selector.register(connection.send(), selectors.EVENT_READ, connection)
@@ -154,18 +157,19 @@ def drive(port: int, jobs: list[dict[str, str]], seconds: float) -> tuple[list[f
             if answer is None:
                 continue
             now = time.perf_counter()
-            latencies.append(now - connection.sent)
+            count += 1
+            if opens <= now <= closes:
+                latencies.append(now - connection.sent)
             if answer.status != 200:
                 raise BadAnswer(f"a job was answered {answer.status}: {answer.body[:500]!r}")
-            more = now - start < seconds
-            sock = connection.send() if more else None
+            sock = connection.send() if now < closes else None
             if sock is not key.fileobj:
                 selector.unregister(key.fileobj)
                 if sock:
                     selector.register(sock, selectors.EVENT_READ, connection)
     for connection in connections:
         connection.close()
-    return latencies, now - start
+    return latencies, count
 
 
 if __name__ == "__main__":

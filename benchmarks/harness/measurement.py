@@ -49,13 +49,45 @@ def measure_load(server: Server, jobs: Jobs, seconds: float) -> dict[str, float]
         Latencies in milliseconds, and jobs a second.
     """
     _drive(server, jobs.bodies, WARM_UP_SECONDS)
-    figures = {}
+    figures: dict[str, float] = {}
     for clients in (1, len(jobs.bodies)):
-        latencies, elapsed = _drive(server, jobs.bodies[:clients], seconds)
-        figures[f"run_p50_{clients}_ms"] = find_percentile(latencies, 50) * 1000
-        figures[f"run_p99_{clients}_ms"] = find_percentile(latencies, 99) * 1000
-        figures[f"jobs_per_second_{clients}"] = len(latencies) / elapsed
+        latencies, _ = _drive(server, jobs.bodies[:clients], seconds)
+        figures |= _summarize(latencies, clients, seconds)
     return figures
+
+
+def measure_clients(server: Server, jobs: Jobs, clients: int, seconds: float, warm_up: float) -> dict[str, float]:
+    """Send a server jobs from some clients, and measure the CPU that a job costs as well.
+
+    Args:
+        server: a server that is ready.
+        jobs: one job a client.
+        clients: how many send jobs.
+        seconds: how long jobs count.
+        warm_up: how long they are sent before.
+
+    Returns:
+        Latencies in milliseconds, jobs a second, and milliseconds of CPU a job: of all processes; and of the
+        children of the first process, and of what these started in turn.
+    """
+    before = {(process.pid, process.started): process.cpu() for process in server.processes()}
+    latencies, count = _drive(server, jobs.bodies[:clients], seconds, warm_up)
+    figures = _summarize(latencies, clients, seconds)
+    names = ("cpu", "children_cpu", "grandchildren_cpu")
+    figures |= {f"{name}_{clients}_ms": 0.0 for name in names}
+    for process in server.processes():
+        cost = (process.cpu() - before.get((process.pid, process.started), 0.0)) / count * 1000
+        for name, counts in zip(names, (True, process.depth == 1, process.depth > 1), strict=True):
+            figures[f"{name}_{clients}_ms"] += cost * counts
+    return figures
+
+
+def _summarize(latencies: list[float], clients: int, seconds: float) -> dict[str, float]:
+    return {
+        f"run_p50_{clients}_ms": find_percentile(latencies, 50) * 1000,
+        f"run_p99_{clients}_ms": find_percentile(latencies, 99) * 1000,
+        f"jobs_per_second_{clients}": len(latencies) / seconds,
+    }
 
 
 def measure_memory(server: Server) -> dict[str, float]:
@@ -129,14 +161,18 @@ def find_percentile(values: Sequence[float], percent: float) -> float:
     return sorted(values)[rank - 1]
 
 
-def _drive(server: Server, bodies: list[dict[str, str]], seconds: float) -> tuple[list[float], float]:
-    load = json.dumps({"port": server.port, "jobs": bodies, "seconds": seconds})
+def _drive(
+    server: Server, bodies: list[dict[str, str]], seconds: float, warm_up: float = 0.0
+) -> tuple[list[float], int]:
+    load = json.dumps({"port": server.port, "jobs": bodies, "seconds": seconds, "warm_up": warm_up})
     command = [sys.executable, str(Path(client.__file__))]
     result = subprocess.run(command, input=load, capture_output=True, text=True)
     if result.returncode:
         raise server.failure(result.stderr.strip().splitlines()[-1])
-    latencies, elapsed = json.loads(result.stdout)
-    return latencies, elapsed
+    latencies, count = json.loads(result.stdout)
+    if not latencies:
+        raise server.failure(f"no job ended within {seconds:g} s")
+    return latencies, count
 
 
 def _run_job(server: Server, body: dict[str, str], timeout: float) -> client.Answer:

@@ -39,6 +39,14 @@ class Process(NamedTuple):
         """Return the proportional set size in MB (10^6 bytes): shared pages divided by their sharers."""
         return self._memory("Pss")
 
+    def cpu(self) -> float:
+        """Return the CPU time in seconds that the process has used; 0 if it has ended."""
+        try:
+            fields = _read_fields(self.pid)
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def _memory(self, key: str) -> float:
         for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
             if line.startswith(key + ":"):
@@ -69,9 +77,13 @@ def find_family(root: int) -> list[Process]:
     return tree + [process._replace(depth=1) for process in strays]
 
 
-def _read(pid: int) -> Process:
+def _read_fields(pid: int) -> list[str]:
     # The second field is the program's name in parentheses, which may hold anything.
-    fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+
+
+def _read(pid: int) -> Process:
+    fields = _read_fields(pid)
     if fields[0] in "ZX":
         raise ProcessLookupError(f"process {pid} has ended")
     return Process(pid, int(fields[1]), int(fields[2]), int(fields[19]))

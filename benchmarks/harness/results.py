@@ -97,7 +97,7 @@ class Results:
                 f" {psc['grandchildren_mb']:.0f} MB (resident, shared pages counted in both)."
             )
         if goals := self.goals():
-            parts.append(_table(("goal", "measured", "at most", ""), [_goal_row(goal) for goal in goals]))
+            parts.append(show_goals(goals))
         return "\n\n".join(parts)
 
     def versions_to_markdown(self) -> str:
@@ -118,7 +118,7 @@ class Results:
             "`/status` p50 in a run",
             "p99",
         )
-        return _table(head, [self._row(contender) for contender in self.contenders])
+        return make_table(head, [self._row(contender) for contender in self.contenders])
 
     def _row(self, contender: Contender) -> list[str]:
         figures = self.medians(contender.name)
@@ -134,14 +134,28 @@ class Results:
         ]
 
 
-def _goal_row(goal: Goal) -> list[str]:
-    return [goal.name, f"{goal.value:.2f}", f"{goal.limit:g}", "reached" if goal.is_reached else "missed"]
+def show_goals(goals: list[Goal]) -> str:
+    """Return a table of goals as Markdown.
+
+    Args:
+        goals: at least one.
+    """
+    rows = [
+        [goal.name, f"{goal.value:.2f}", f"{goal.limit:g}", "reached" if goal.is_reached else "missed"]
+        for goal in goals
+    ]
+    return make_table(("goal", "measured", "at most", ""), rows)
 
 
-def _table(head: tuple[str, ...], rows: list[list[str]]) -> str:
+def make_table(head: tuple[str, ...], rows: list[list[str]]) -> str:
+    """Return a table as Markdown: the first column is text, the others are numbers.
+
+    Args:
+        head: the titles of the columns.
+        rows: the cells of each row.
+    """
     lines = [list(head), *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    # The first column is text, the others are numbers.
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
 
     def show(cells: list[str]) -> str:

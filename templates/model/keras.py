@@ -4,7 +4,7 @@
 import json
 import math
 from pathlib import Path
-from typing import Dict, List, Union
+from typing import List
 
 {% if version >= (2, 16) %}
 import keras
@@ -15,9 +15,9 @@ import tensorflow as tf
 from tensorflow import keras
 {% endif %}
 
-from flask_psc_model import ModelBase, load_metadata
+from flask_psc_model import BatchModelBase, load_metadata
 
-from .colors import CSS_COLORS, Color, parse_color
+from .colors import CSS_COLORS, parse_color
 
 METADATA = load_metadata(__file__)
 
@@ -63,7 +63,7 @@ def build_network() -> keras.Model:
     return network
 
 
-class {{ cookiecutter.__model_class }}(ModelBase):
+class {{ cookiecutter.__model_class }}(BatchModelBase):
     {{ cookiecutter.description | docstring }}
 
     input_filenames = list(METADATA.inputs)
@@ -79,31 +79,28 @@ class {{ cookiecutter.__model_class }}(ModelBase):
         else:
             self.network = build_network()
 
-    def run(self, input_path: str, output_path: str) -> None:
-        """Read a colour from the input file and write its nearest names as JSON."""
+    def preprocess(self, input_path: str) -> np.ndarray:
+        """Read the colour of one job; runs in several threads, so it changes nothing."""
         with open(input_path, encoding="utf-8") as file:
             try:
                 color = parse_color(file.read())
             except UnicodeDecodeError:
                 raise ValueError("expected a text such as ffaa00, in UTF-8") from None
-        with open(output_path, "w", encoding="utf-8") as file:
-            json.dump({"predictions": self.predict(color)}, file, indent=2)
+        return np.array(color, "float32")
 
-    def predict(self, color: Color) -> List[Dict[str, Union[str, float]]]:
-        """Return the names of the nearest colours.
+    def predict(self, batch: List[np.ndarray]) -> np.ndarray:
+        """Return a row of scores, one for each named colour, for each job of a batch."""
+        # one array for the batch: one copy to the device, one call, one copy back
+        return self.network.predict_on_batch(np.stack(batch))
 
-        Args:
-            color: red, green and blue, each from 0 to 255.
-
-        Returns:
-            Names and their scores, nearest first.
-        """
-        batch = np.array([color], "float32")
-        scores = self.network.predict_on_batch(batch)[0].tolist()
-        rounded = [round(score, 4) for score in scores]
+    def postprocess(self, result: np.ndarray, output_path: str) -> None:
+        """Write the nearest names of one job as JSON."""
+        scores = [round(score, 4) for score in result.tolist()]
         # sorting is stable: equal scores stay in the alphabetical order of the table
-        ranking = sorted(zip(CSS_COLORS, rounded), key=lambda pair: -pair[1])
-        return [{"name": name, "score": score} for name, score in ranking[:NAMES]]
+        ranking = sorted(zip(CSS_COLORS, scores), key=lambda pair: -pair[1])[:NAMES]
+        predictions = [{"name": name, "score": score} for name, score in ranking]
+        with open(output_path, "w", encoding="utf-8") as file:
+            json.dump({"predictions": predictions}, file, indent=2)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,13 @@
 import json
 import math
 from pathlib import Path
-from typing import Dict, List, Union
+from typing import List
 
 import torch
 
-from flask_psc_model import ModelBase, load_metadata
+from flask_psc_model import BatchModelBase, load_metadata
 
-from .colors import CSS_COLORS, Color, parse_color
+from .colors import CSS_COLORS, parse_color
 
 METADATA = load_metadata(__file__)
 
@@ -44,7 +44,7 @@ class ColorScorer(torch.nn.Module):
         return 1 - distances / MAX_DISTANCE
 
 
-class {{ cookiecutter.__model_class }}(ModelBase):
+class {{ cookiecutter.__model_class }}(BatchModelBase):
     {{ cookiecutter.description | docstring }}
 
     input_filenames = list(METADATA.inputs)
@@ -63,31 +63,30 @@ class {{ cookiecutter.__model_class }}(ModelBase):
 {% endif %}
             self.network.load_state_dict(weights)
 
-    def run(self, input_path: str, output_path: str) -> None:
-        """Read a colour from the input file and write its nearest names as JSON."""
+    def preprocess(self, input_path: str) -> torch.Tensor:
+        """Read the colour of one job; runs in several threads, so it changes nothing."""
         with open(input_path, encoding="utf-8") as file:
             try:
                 color = parse_color(file.read())
             except UnicodeDecodeError:
                 raise ValueError("expected a text such as ffaa00, in UTF-8") from None
-        with open(output_path, "w", encoding="utf-8") as file:
-            json.dump({"predictions": self.predict(color)}, file, indent=2)
+        return torch.tensor(color, dtype=torch.float32)
 
     @torch.{{ "inference_mode" if version >= (1, 9) else "no_grad" }}()
-    def predict(self, color: Color) -> List[Dict[str, Union[str, float]]]:
-        """Return the names of the nearest colours.
+    def predict(self, batch: List[torch.Tensor]) -> List[torch.Tensor]:
+        """Return a row of scores, one for each named colour, for each job of a batch."""
+        # one tensor for the batch: one copy to the device, one call, one copy back
+        colors = torch.stack(batch).to(self.device)
+        return list(self.network(colors).cpu())
 
-        Args:
-            color: red, green and blue, each from 0 to 255.
-
-        Returns:
-            Names and their scores, nearest first.
-        """
-        batch = torch.tensor([color], dtype=torch.float32, device=self.device)
-        scores = [round(score, 4) for score in self.network(batch)[0].tolist()]
+    def postprocess(self, result: torch.Tensor, output_path: str) -> None:
+        """Write the nearest names of one job as JSON."""
+        scores = [round(score, 4) for score in result.tolist()]
         # sorting is stable: equal scores stay in the alphabetical order of the table
-        ranking = sorted(zip(CSS_COLORS, scores), key=lambda pair: -pair[1])
-        return [{"name": name, "score": score} for name, score in ranking[:NAMES]]
+        ranking = sorted(zip(CSS_COLORS, scores), key=lambda pair: -pair[1])[:NAMES]
+        predictions = [{"name": name, "score": score} for name, score in ranking]
+        with open(output_path, "w", encoding="utf-8") as file:
+            json.dump({"predictions": predictions}, file, indent=2)
 
 
 if __name__ == "__main__":

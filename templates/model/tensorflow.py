@@ -3,11 +3,11 @@
 import json
 import math
 from pathlib import Path
-from typing import Dict, List, Union
+from typing import List
 
 import tensorflow as tf
 
-from flask_psc_model import ModelBase, load_metadata
+from flask_psc_model import BatchModelBase, load_metadata
 
 from .colors import CSS_COLORS, Color, parse_color
 
@@ -42,7 +42,7 @@ class ColorScorer(tf.Module):
         return 1 - distances / MAX_DISTANCE
 
 
-class {{ cookiecutter.__model_class }}(ModelBase):
+class {{ cookiecutter.__model_class }}(BatchModelBase):
     {{ cookiecutter.description | docstring }}
 
     input_filenames = list(METADATA.inputs)
@@ -58,30 +58,27 @@ class {{ cookiecutter.__model_class }}(ModelBase):
         else:
             self.network = ColorScorer()
 
-    def run(self, input_path: str, output_path: str) -> None:
-        """Read a colour from the input file and write its nearest names as JSON."""
+    def preprocess(self, input_path: str) -> Color:
+        """Read the colour of one job; runs in several threads, so it changes nothing."""
         with open(input_path, encoding="utf-8") as file:
             try:
-                color = parse_color(file.read())
+                return parse_color(file.read())
             except UnicodeDecodeError:
                 raise ValueError("expected a text such as ffaa00, in UTF-8") from None
-        with open(output_path, "w", encoding="utf-8") as file:
-            json.dump({"predictions": self.predict(color)}, file, indent=2)
 
-    def predict(self, color: Color) -> List[Dict[str, Union[str, float]]]:
-        """Return the names of the nearest colours.
+    def predict(self, batch: List[Color]) -> List[List[float]]:
+        """Return a row of scores, one for each named colour, for each job of a batch."""
+        # one tensor for the batch: one copy to the device, one call, one copy back
+        return self.network(tf.constant(batch, tf.float32)).numpy().tolist()
 
-        Args:
-            color: red, green and blue, each from 0 to 255.
-
-        Returns:
-            Names and their scores, nearest first.
-        """
-        batch = tf.constant([color], dtype=tf.float32)
-        scores = [round(score, 4) for score in self.network(batch)[0].numpy().tolist()]
+    def postprocess(self, result: List[float], output_path: str) -> None:
+        """Write the nearest names of one job as JSON."""
+        scores = [round(score, 4) for score in result]
         # sorting is stable: equal scores stay in the alphabetical order of the table
-        ranking = sorted(zip(CSS_COLORS, scores), key=lambda pair: -pair[1])
-        return [{"name": name, "score": score} for name, score in ranking[:NAMES]]
+        ranking = sorted(zip(CSS_COLORS, scores), key=lambda pair: -pair[1])[:NAMES]
+        predictions = [{"name": name, "score": score} for name, score in ranking]
+        with open(output_path, "w", encoding="utf-8") as file:
+            json.dump({"predictions": predictions}, file, indent=2)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 import json
 import os
 import tempfile
+import threading
 import unittest
 from collections import OrderedDict
 
 import pytest
-from flask_psc_model import create_app, testing
+from flask_psc_model import BatchModelBase, create_app, testing
 from flask_psc_model.testing import find_case_file
 from werkzeug.wrappers import Response
 
@@ -515,6 +516,140 @@ def test_check_results_can_be_called_and_compares_bytes():
     assert "two.json differs from the expected file" in text
 
 
+# --- cases of a batch model as one batch ------------------------------------------
+
+
+class BatchShouter(BatchModelBase):
+    """Writes its input in capitals; keeps the size of each batch."""
+
+    input_filenames = "input.txt"
+    output_filenames = "results.json"
+    sizes = None
+
+    def preprocess(self, input_path):
+        with open(input_path, encoding="utf-8") as file:
+            text = file.read()
+        if text.startswith("refuse"):
+            raise ValueError("Expected no refusal, but found " + text)
+        return text
+
+    def predict(self, batch):
+        type(self).sizes.append(len(batch))
+        return [text.upper() for text in batch]
+
+    def postprocess(self, result, output_path):
+        with open(output_path, "w", encoding="utf-8") as file:
+            file.write(result)
+
+
+def make_batch_model(**attributes):
+    """Return a class like `BatchShouter`."""
+    return type("Model", (BatchShouter,), dict(attributes, sizes=[]))
+
+
+@pytest.fixture
+def mixed_cases(cases):
+    """Return a folder of four examples, with two refused cases beside it."""
+    files = {
+        "validation-error/{}/{}".format(case, name): text
+        for case in ("b", "c")
+        for name, text in [("input.txt", "refuse " + case), ("message.txt", case)]
+    }
+    for case in "acde":
+        files["examples/{}/input.txt".format(case)] = case
+        files["examples/{}/results.json".format(case)] = case.upper()
+    return os.path.join(cases(**files), "examples")
+
+
+def test_all_cases_of_a_batch_model_run_alone_and_then_as_one_batch(mixed_cases):
+    model = make_batch_model()
+    check_passes(examples(mixed_cases), model)
+    assert model.sizes == [1, 1, 1, 1, 4]
+
+
+@pytest.mark.parametrize("make", [lambda model: model, lambda model: lambda: model()])
+def test_a_factory_of_a_batch_model_is_as_good_as_its_class(mixed_cases, make):
+    model = make_batch_model()
+    names = {"input_filenames": "input.txt", "output_filenames": "results.json"}
+    check_passes(examples(mixed_cases), make(model), **names)
+    assert model.sizes == [1, 1, 1, 1, 4]
+
+
+def test_a_batch_of_cases_is_no_larger_than_the_model_allows(mixed_cases):
+    model = make_batch_model(max_batch_size=4)
+    check_passes(examples(mixed_cases), model)
+    # a, b, c and c, of which two are refused, then d and e
+    assert model.sizes == [1, 1, 1, 1, 2, 2]
+
+
+def test_a_plain_model_runs_each_case_once(cases):
+    runs = []
+
+    def run(*paths):
+        runs.append(1)
+        shout(*paths)
+
+    folder = cases(one__input_txt="a", one__results_json="A")
+    check_passes(examples(folder), make_model(run))
+    assert runs == [1]
+
+
+def test_results_in_another_order_fail_the_cases_they_belong_to(mixed_cases):
+    def predict(self, batch):
+        return [text.upper() for text in reversed(batch)]
+
+    model = make_batch_model(predict=predict)
+    result = run_case(make_case(examples(mixed_cases), model))
+    # alone each is right, and in a batch of four all are wrong
+    assert len(result.failures) == 4
+    for test, text in result.failures:
+        assert "batch=6" in str(test)
+        assert "results.json differs from the expected file" in text
+
+
+def test_a_refused_case_that_spoils_a_batch_fails_the_good_ones(mixed_cases):
+    def preprocess(self, input_path):
+        with open(input_path, encoding="utf-8") as file:
+            return file.read()
+
+    def predict(self, batch):
+        refused = [text for text in batch if text.startswith("refuse")]
+        return [ValueError(*refused) if refused else text.upper() for text in batch]
+
+    def postprocess(self, result, output_path):
+        if isinstance(result, ValueError):
+            raise result
+        BatchShouter.postprocess(self, result, output_path)
+
+    model = make_batch_model(
+        preprocess=preprocess, predict=predict, postprocess=postprocess
+    )
+    failed = failed_cases(examples(mixed_cases), model=model)
+    assert set("acde") <= set(failed)
+
+
+def test_results_of_a_batch_are_compared_by_check_results(mixed_cases):
+    got = []
+
+    def check_results(case, *results):
+        got.append(results)
+
+    check_passes(examples(mixed_cases), make_batch_model(), check_results=check_results)
+    expected = [(letter.encode(),) * 2 for letter in "ACDE"]
+    assert got == expected * 2
+
+
+def test_a_case_of_a_batch_that_cannot_be_read_fails_alone(mixed_cases):
+    os.mkdir(os.path.join(mixed_cases, "a", "input"))
+    os.rename(
+        os.path.join(mixed_cases, "a", "input.txt"),
+        os.path.join(mixed_cases, "a", "input", "one"),
+    )
+    open(os.path.join(mixed_cases, "a", "input", "two"), "w").close()
+    failed = failed_cases(examples(mixed_cases), model=make_batch_model())
+    assert failed == ["a", "a"]
+
+
 # --- check_validation_error_cases ------------------------------------------------
 
 
@@ -877,9 +1012,62 @@ def test_another_server_can_be_tested(tmp_path):
     assert run_case(Case).wasSuccessful()
 
 
+#: Refuses what begins with `refuse`, and writes the rest in capitals.
+BATCHES = """
+from flask_psc_model import BatchModelBase
+
+
+class Model(BatchModelBase):
+    input_filenames = "input.txt"
+    output_filenames = "results.json"
+
+    def preprocess(self, input_path):
+        with open(input_path) as file:
+            text = file.read()
+        if text.startswith("refuse"):
+            raise ValueError(text)
+        return text
+
+    def predict(self, batch):
+        return [text.upper() for text in batch]
+
+    def postprocess(self, result, output_path):
+        with open(output_path, "w") as file:
+            file.write(result)
+"""
+
+
 @pytest.mark.server
-def test_a_server_that_runs_already_can_be_talked_to(tmp_path):
-    project = make_project(tmp_path / "project", models.ECHO)
+def test_a_real_server_gets_all_cases_of_a_batch_model_at_once(tmp_path, mixed_cases):
+    project = make_project(tmp_path / "project", BATCHES)
+    answered = []
+
+    class Case(testing.LiveAppTestCase):
+        input_filenames = "input.txt"
+        output_filenames = "results.json"
+
+        @classmethod
+        def make_server(cls):
+            return testing.LiveServer(project)
+
+        def run_test_job(self, *inputs):
+            # no case is answered before the last one has come
+            if len(answered) >= 4:
+                everyone.wait(timeout=20)
+            answered.append(inputs)
+            return super().run_test_job(*inputs)
+
+        def test_it(self):
+            self.check_example_cases(mixed_cases)
+
+    everyone = threading.Barrier(6)
+    assert run_case(Case).wasSuccessful()
+    assert len(answered) == 10
+
+
+@pytest.mark.server
+def test_a_server_that_runs_already_can_be_talked_to(tmp_path, mixed_cases):
+    project = make_project(tmp_path / "project", BATCHES)
     with serve(project) as server:
 
         class Case(testing.AutoAppTestCase):
@@ -888,6 +1076,7 @@ def test_a_server_that_runs_already_can_be_talked_to(tmp_path):
             client = server.client
 
             def test_it(self):
-                self.assertEqual(self.run_test_job("hello")[1], b"hello")
+                self.assertEqual(self.run_test_job("hello")[1], b"HELLO")
+                self.check_example_cases(mixed_cases)
 
         assert run_case(Case).wasSuccessful()

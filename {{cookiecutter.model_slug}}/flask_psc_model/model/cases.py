@@ -8,6 +8,10 @@ its case folder lacks.
 import os
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
+#: The folders of cases: those that run, and those that the model rejects.
+EXAMPLES = "examples"
+REFUSALS = "validation-error"
+
 #: The file with the expected message of a case that the model rejects.
 MESSAGE_FILENAME = "message.txt"
 

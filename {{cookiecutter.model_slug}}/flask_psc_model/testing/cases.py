@@ -1,14 +1,27 @@
 """Test cases from folders of files, run in this process or over HTTP."""
 
 import os
-from typing import Any, List, Optional, Union
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
 from ..client import Client
-from ..model.cases import MESSAGE_FILENAME, Case, check_filenames, list_cases
-from ..model.loading import as_list, import_object
+from ..model.base import BatchModelBase
+from ..model.cases import (
+    MESSAGE_FILENAME,
+    REFUSALS,
+    Case,
+    check_filenames,
+    list_cases,
+)
+from ..model.loading import as_list, import_object, is_batch_model
 from ..model.metadata import find_metadata
 from .app_case import AppTestCase, Data
 from .live_server import LiveServer
+
+#: Checks the response and the outputs of a case.
+_Check = Callable[[Case, Tuple[Any, ...]], None]
 
 
 class AutoAppTestCase(AppTestCase):
@@ -55,18 +68,16 @@ class AutoAppTestCase(AppTestCase):
     def check_example_cases(self, folder: str) -> None:
         """Check that every case in a folder runs and writes its expected outputs.
 
+        Each case runs alone. The cases of a batch model then run as one batch, with
+        those of the folder `validation-error` beside this one among them: no case may
+        change the outputs of another.
+
         Args:
             folder: holds a folder for each case, with its input and output files.
         """
-        for case in self._find_cases(folder):
-            with self.subTest(case=case.folder):
-                response, *actual = self.run_test_job(*self._read_inputs(case))
-                self.assertSuccessResponse(response)
-                expected = [
-                    self._read_expected(case, name)
-                    for name in self._get_filenames("output_filenames")
-                ]
-                self.check_results(*actual + expected)
+        self._check_alone(self._find_cases(folder), self._check_example)
+        if self._is_batch_model():
+            self._check_batches(folder)
 
     def check_results(self, *results: Any) -> None:
         """Check the outputs of one case; override it if equal bytes are too strict.
@@ -87,15 +98,7 @@ class AutoAppTestCase(AppTestCase):
             folder: holds a folder for each case, with its input files and the file
                 `error_message_filename`.
         """
-        for case in self._find_cases(folder):
-            with self.subTest(case=case.folder):
-                expected = self._read_expected(case, self.error_message_filename)
-                response = self.run_test_job(*self._read_inputs(case))[0]
-                self.assertValidationErrorResponse(response)
-                self.check_validation_error_message(
-                    response.get_json()["message"],
-                    expected.decode(self.text_encoding).strip(),
-                )
+        self._check_alone(self._find_cases(folder), self._check_refusal)
 
     def check_validation_error_message(self, actual: str, expected: str) -> None:
         """Check that a message contains the expected text, ignoring letter case."""
@@ -103,6 +106,71 @@ class AutoAppTestCase(AppTestCase):
             expected, "the expected message is blank: any message contains it"
         )
         self.assertIn(expected.lower(), actual.lower())
+
+    def _check_alone(self, cases: List[Case], check: _Check) -> None:
+        for case in cases:
+            with self.subTest(case=case.folder):
+                check(case, self._run_case(case))
+
+    def _check_batches(self, folder: str) -> None:
+        """Check all cases in batches, as large as the model allows."""
+        refusals = os.path.join(os.path.dirname(os.path.abspath(folder)), REFUSALS)
+        checks = [(case, self._check_example) for case in self._find_cases(folder)]
+        if os.path.isdir(refusals):
+            checks += [(case, self._check_refusal) for case in list_cases(refusals)]
+        # by name: the refused ones among the good
+        checks.sort(key=lambda pair: pair[0].name)
+        size = getattr(self._find_factory(), "max_batch_size", None)
+        if not isinstance(size, int):
+            size = BatchModelBase.max_batch_size
+        for start in range(0, len(checks), size):
+            batch = checks[start : start + size]
+            futures = self._run_at_once([case for case, _ in batch])
+            for (case, check), future in zip(batch, futures):
+                with self.subTest(case=case.folder, batch=len(batch)):
+                    check(case, future.result())
+
+    def _run_at_once(self, cases: Sequence[Case]) -> List["Future[Any]"]:
+        """Run cases as one batch; a server elsewhere makes its own batches of them."""
+        runner = self._find_runner()
+        with ThreadPoolExecutor(len(cases)) as threads, ExitStack() as stack:
+            if runner:
+                stack.enter_context(runner.hold())
+            futures = [threads.submit(self._run_case, case) for case in cases]
+            # those that the model refuses early never wait
+            while runner and (
+                runner.count_waiting() + sum(map(Future.done, futures)) < len(cases)
+            ):
+                time.sleep(0.002)
+        return futures
+
+    def _find_runner(self) -> Any:
+        """Return what runs the app's jobs; None without an app."""
+        try:
+            return self.app.extensions["psc_model"]
+        except NotImplementedError:
+            return None
+
+    def _run_case(self, case: Case) -> Any:
+        return self.run_test_job(*self._read_inputs(case))
+
+    def _check_example(self, case: Case, answer: Tuple[Any, ...]) -> None:
+        response, *actual = answer
+        self.assertSuccessResponse(response)
+        expected = [
+            self._read_expected(case, name)
+            for name in self._get_filenames("output_filenames")
+        ]
+        self.check_results(*actual + expected)
+
+    def _check_refusal(self, case: Case, answer: Tuple[Any, ...]) -> None:
+        response = answer[0]
+        self.assertValidationErrorResponse(response)
+        expected = self._read_expected(case, self.error_message_filename)
+        self.check_validation_error_message(
+            response.get_json()["message"],
+            expected.decode(self.text_encoding).strip(),
+        )
 
     def _find_cases(self, folder: str) -> List[Case]:
         names = self._get_filenames("input_filenames")
@@ -126,16 +194,26 @@ class AutoAppTestCase(AppTestCase):
     def _get_filenames(self, attribute: str) -> List[str]:
         names = getattr(self, attribute)
         if names is None:
-            factory = self.app.config["PSC_MODEL_FACTORY"]
-            if isinstance(factory, str):
-                factory = import_object(factory)
-            names = getattr(factory, attribute, None)
+            names = getattr(self._find_factory(), attribute, None)
         if not isinstance(names, (str, list, tuple)):
             raise ValueError(
                 f"the class of the model does not define {attribute}: set {attribute}"
                 f" in {type(self).__name__}"
             )
         return as_list(names)
+
+    def _find_factory(self) -> Any:
+        """Return the app's model factory; None without an app."""
+        try:
+            factory = self.app.config["PSC_MODEL_FACTORY"]
+        except NotImplementedError:
+            return None
+        return import_object(factory) if isinstance(factory, str) else factory
+
+    def _is_batch_model(self) -> bool:
+        factory = self._find_factory()
+        # what is no class may make either, and a plain model comes to no harm
+        return not isinstance(factory, type) or is_batch_model(factory)
 
 
 class LiveAppTestCase(AutoAppTestCase):
@@ -170,6 +248,9 @@ class LiveAppTestCase(AutoAppTestCase):
     def client(self) -> Client:
         """A client for the running server."""
         return self.server.client
+
+    def _find_runner(self) -> None:
+        """Return None: the jobs run in the server's process."""
 
     def _check_shutdown(self) -> None:
         with self.make_server() as server:

@@ -148,6 +148,10 @@ class LocalRunner(Runner):
         self._running.acquire()
         close_model(self._model)
 
+    def hold(self) -> Any:
+        """Return a context in which no job is computed, so that they gather."""
+        return self._running
+
     def count_waiting(self) -> int:
         """Return the number of jobs that wait."""
         return len(self._waiting)

@@ -6,7 +6,14 @@ from concurrent.futures import Future
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional
 
 from ...client import Client, Response
-from ...model.cases import MESSAGE_FILENAME, Case, check_filenames, list_cases
+from ...model.cases import (
+    EXAMPLES,
+    MESSAGE_FILENAME,
+    REFUSALS,
+    Case,
+    check_filenames,
+    list_cases,
+)
 from ...model.spec import Limits, ModelSpec
 from .. import show_name
 from ..containers.container import Container
@@ -18,9 +25,6 @@ from .comparison import find_difference
 Inputs = Dict[str, Optional[bytes]]
 #: The content of each output file by its name.
 Outputs = Dict[str, bytes]
-
-EXAMPLES = "examples"
-REFUSALS = "validation-error"
 
 
 class ExampleCase(NamedTuple):

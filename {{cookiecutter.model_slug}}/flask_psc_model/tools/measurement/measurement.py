@@ -3,11 +3,12 @@
 import statistics
 import time
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, NamedTuple
+from typing import Callable, Dict, List, NamedTuple, Optional
 
 from ...client import Client
 from .. import show_name, to_line
 from ..containers.shared_folder import SharedJob
+from .batches import Batches, measure_batches
 from .subject import Inputs, MeasurementFailed, Start
 
 
@@ -41,17 +42,27 @@ class Measurement:
         runs: of each case by its name, in the order of the cases.
         peak_memory: the most bytes that all processes together have used.
         memory_source: where that figure comes from.
+        batches: of a batch model.
     """
 
     load: Times = field(default_factory=Times)
     runs: Dict[str, Times] = field(default_factory=dict)
     peak_memory: int = 0
     memory_source: str = ""
+    batches: Optional[Batches] = None
 
     @property
     def worst_run(self) -> float:
         """The longest run of any case, in seconds."""
         return max(times.worst for times in self.runs.values())
+
+    @property
+    def worst_batch(self) -> float:
+        """The seconds that one job of a full batch may need, 0 without batches.
+
+        They are those of the batch, and of reading and writing as in the longest run.
+        """
+        return self.batches.seconds + self.worst_run if self.batches else 0.0
 
 
 class Plan(NamedTuple):
@@ -75,7 +86,7 @@ class Plan(NamedTuple):
 def measure(
     start: Start, plan: Plan, report: Callable[[str, int], None]
 ) -> Measurement:
-    """Start a server several times, and run every case on it.
+    """Start a server several times, and run every case on it, then batches of them.
 
     Args:
         start: starts the server.
@@ -107,6 +118,10 @@ def measure(
             peak = running.memory.read_peak()
             measurement.peak_memory = max(measurement.peak_memory, peak)
             measurement.memory_source = running.memory.source
+            if number == plan.starts:
+                report(prefix + "running batches, if the model has any", 0)
+                cases = list(plan.jobs.values())
+                measurement.batches = measure_batches(running, cases)
     return measurement
 
 

@@ -31,11 +31,15 @@ MARGIN = (
 
 def propose(measurement: Measurement) -> Dict[str, str]:
     """Return values by their keys in `model.yaml`."""
-    memory = _round_up(measurement.peak_memory * MEMORY_FACTOR, MEMORY_STEP)
+    batches = measurement.batches
+    peak = max(measurement.peak_memory, batches.peak_memory if batches else 0)
+    memory = _round_up(peak * MEMORY_FACTOR, MEMORY_STEP)
     return {
         "resources.memory.size": format_size(memory),
         "timeout.status": _propose_time(measurement.load.worst),
-        "timeout.run": _propose_time(measurement.worst_run),
+        "timeout.run": _propose_time(
+            max(measurement.worst_run, measurement.worst_batch)
+        ),
     }
 
 

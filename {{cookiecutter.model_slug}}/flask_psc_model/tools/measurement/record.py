@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Dict, NamedTuple
+from typing import Any, Dict, NamedTuple
 
 from ..files import replace_file
 from .measurement import Measurement, Times
@@ -16,8 +16,8 @@ class Record(NamedTuple):
     Attributes:
         version: of the model that was measured, as in `model.yaml`.
         load_seconds: the longest time that loading took.
-        run_seconds: the longest time that a run took.
-        peak_memory: the most bytes used.
+        run_seconds: the longest time that a run took, or a job of a full batch.
+        peak_memory: the most bytes used, also by a full batch.
     """
 
     version: str
@@ -34,11 +34,13 @@ class Record(NamedTuple):
         """
         try:
             content = json.loads(text)
+            batch = content.get("fullBatch", {"seconds": 0, "peakMemory": 0})
+            worst = max(float(times["worst"]) for times in content["runs"].values())
             return cls(
                 str(content["version"]),
                 float(content["load"]["worst"]),
-                max(float(times["worst"]) for times in content["runs"].values()),
-                int(content["peakMemory"]),
+                max(worst, float(batch["seconds"])),
+                max(int(content["peakMemory"]), int(batch["peakMemory"])),
             )
         except Exception as error:
             # whatever shape the file has
@@ -77,6 +79,7 @@ def save_record(
         "subject": subject,
         "load": _round(measurement.load),
         "runs": {name: _round(times) for name, times in measurement.runs.items()},
+        **_write_batches(measurement),
         "peakMemory": measurement.peak_memory,
         "memorySource": measurement.memory_source,
     }
@@ -88,3 +91,18 @@ def save_record(
 
 def _round(times: Times) -> Dict[str, float]:
     return {"median": round(times.median, 4), "worst": round(times.worst, 4)}
+
+
+def _write_batches(measurement: Measurement) -> Dict[str, Any]:
+    batches = measurement.batches
+    if not batches:
+        return {}
+    rates = {str(clients): round(rate, 1) for clients, rate in batches.rates.items()}
+    return {
+        "fullBatch": {
+            "jobs": round(batches.size, 1),
+            "seconds": round(measurement.worst_batch, 4),
+            "peakMemory": batches.peak_memory,
+        },
+        "jobsPerSecondByClients": rates,
+    }

@@ -21,6 +21,14 @@ def list_measured(measurement: Measurement) -> Iterator[str]:
     peak = measurement.peak_memory / 1024**2
     source = measurement.memory_source
     yield f"{'peak memory':{width}}  {'':>8}  {peak:>8.1f}M  ({source})"
+    batches = measurement.batches
+    if batches:
+        worst = _write_seconds(measurement.worst_batch)
+        yield f"{'full batch':{width}}  {'':>8}  {worst:>8}  ({batches.size:.1f} jobs)"
+        peak = batches.peak_memory / 1024**2
+        yield f"{'its peak memory':{width}}  {'':>8}  {peak:>8.1f}M"
+        rates = [f"{rate:.0f} with {n}" for n, rate in batches.rates.items()]
+        yield f"jobs per second, by the number of clients: {', '.join(rates)}"
 
 
 def list_proposed(proposed: Dict[str, str], metadata: Metadata) -> Iterator[str]:
