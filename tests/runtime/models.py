@@ -28,7 +28,7 @@ class Model(ModelBase):
 #: A line is a command and a text:
 #:
 #:   sleep SECONDS, spin SECONDS (in Python), spin-in-c (for ever, holding the GIL)
-#:   exit CODE (at once), system-exit CODE, segfault, kill SIGNAL
+#:   exit CODE (at once), system-exit CODE, segfault, kill SIGNAL, kill-parent
 #:   refuse MESSAGE (422), fail MESSAGE (500), fail-silently, missing PATH (OSError)
 #:   write NAME TEXT (beside the output), fill BYTES (of the output), nothing (and end)
 #:   print TEXT, complain TEXT (on standard error)
@@ -94,6 +94,10 @@ class Model(ModelBase):
 
     def do_segfault(self, _):
         ctypes.string_at(0)
+
+    def do_kill_parent(self, _):
+        os.kill(os.getppid(), 9)
+        time.sleep(60)
 
     def do_kill(self, number):
         os.kill(os.getpid(), int(number))

@@ -1,21 +1,25 @@
 """The parts of a bulk run by themselves."""
 
+import errno
 import io
 import json
 import math
+import os
 import threading
 import time
 
 import pytest
 from flask_psc_model.bulk import capacity, progress
 from flask_psc_model.bulk.capacity import Capacity
-from flask_psc_model.bulk.crew import MAX_LOSSES, Crew
-from flask_psc_model.bulk.failures import Failures
-from flask_psc_model.bulk.jobs import FolderJob
+from flask_psc_model.bulk.crew import Crew
+from flask_psc_model.bulk.jobs import FlatJob, FolderJob
+from flask_psc_model.bulk.journal import MAX_LOSSES, Ended, Journal, Origin
 from flask_psc_model.bulk.local_backend import LocalBackend
 from flask_psc_model.bulk.progress import Progress, format_rate, format_time
-from flask_psc_model.bulk.run import BulkRun
+from flask_psc_model.bulk.run import BulkRun, Policy
+from flask_psc_model.bulk.selection import select_left
 from flask_psc_model.bulk.shard import Shard
+from flask_psc_model.bulk.sources import FlatSource, FolderSource, ListSource
 from flask_psc_model.bulk.stop_signals import StopSignals
 from flask_psc_model.bulk.workers import Worker, WorkerLost
 from flask_psc_model.errors import DONE, FAILED, NOT_LOADED
@@ -43,18 +47,17 @@ def make_jobs(count):
 # --- shards ----------------------------------------------------------------------
 
 
-def test_the_shards_have_every_item_once():
-    items = list(range(10))
-    parts = [Shard(index, 3).select(items) for index in range(3)]
-    assert sorted(sum(parts, [])) == items
-    assert [len(part) for part in parts] == [4, 3, 3]
-    assert Shard(3, 4).select(items[:2]) == []
+def test_the_shards_have_every_job_once_and_about_as_many():
+    names = ["{:05}".format(number) for number in range(3000)]
+    shards = [Shard(index, 3) for index in range(3)]
+    parts = [[name for name in names if shard.has(name)] for shard in shards]
+    assert sorted(sum(parts, [])) == names
+    assert min(map(len, parts)) > 900
 
 
 def test_a_shard_reads_as_it_is_written():
     shard = Shard.parse(" 3/4 ")
-    assert (shard.index, shard.count, shard.suffix()) == (3, 4, "-3-of-4")
-    assert Shard.parse("0/1").suffix() == ""
+    assert (shard.index, shard.count) == (3, 4)
 
 
 @pytest.mark.parametrize("text", ["", "1", "2/2", "0/0", "-1/2", "a/b", "1/2/3", "²/3"])
@@ -164,6 +167,9 @@ class FakeWorker(Worker):
     def replace(self):
         self.calls.append("replace")
 
+    def sync(self):
+        self.calls.append("sync")
+
     def abort(self):
         self.calls.append("abort")
 
@@ -171,16 +177,28 @@ class FakeWorker(Worker):
         self.calls.append("close")
 
 
-def run_crew(*workers, jobs):
+class NoJournal:
+    """A journal that forgets everything."""
+
+    def read_inputs(self, job):
+        return {}
+
+    def start(self, job):
+        pass
+
+    stop = start
+
+
+def run_crew(*workers, jobs, **options):
     """Run jobs and return the outcomes by the names of the jobs, and the crew."""
-    crew = Crew(workers, jobs)
+    crew = Crew(workers, jobs, NoJournal(), **options)
     crew.start()
     outcomes = {}
     while crew.is_working():
-        result = crew.wait(0.05)
-        if result:
-            assert result[0].name not in outcomes
-            outcomes[result[0].name] = result[1]
+        ended = crew.wait(0.05)
+        if ended:
+            assert ended.job.name not in outcomes
+            outcomes[ended.job.name] = ended.result
     crew.close()
     return outcomes, crew
 
@@ -279,36 +297,410 @@ def test_an_error_of_our_own_does_not_lose_the_job():
     assert "no pipe" in outcomes["0"].message
 
 
-def test_a_run_whose_books_cannot_be_kept_closes_its_workers(tmp_path):
-    (tmp_path / "out").mkdir()
-    failures = Failures(str(tmp_path / "out"), "", keep=False)
-    (tmp_path / "out").rmdir()
-    worker = FakeWorker(JobResult(FAILED, "bad"))
-    bulk_run = BulkRun(failures, Progress(2, io.StringIO()))
-    with pytest.raises(OSError), StopSignals() as signals:
-        bulk_run.work([worker], make_jobs(2), signals)
+def test_a_job_that_fails_runs_again_after_all_others():
+    bad = JobResult(FAILED, "bad")
+    worker = FakeWorker(bad, JobResult("invalid_input", "a cat"), RAN, bad)
+    outcomes, _ = run_crew(worker, jobs=make_jobs(3), retries=2)
+    assert [call for call in worker.calls if call.isdigit()] == list("01200")
+    assert {name: outcomes[name].kind for name in outcomes} == {
+        "0": DONE,
+        "1": "invalid_input",
+        "2": DONE,
+    }
+
+
+def test_the_attempts_of_earlier_runs_count():
+    bad = JobResult(FAILED, "bad")
+    worker = FakeWorker(bad, bad)
+    run_crew(worker, jobs=make_jobs(1), retries=2, attempts={"0": 2})
+    assert worker.calls.count("0") == 1
+
+
+def test_nothing_runs_beside_a_suspect():
+    running, seen = set(), []
+
+    class Watching(FakeWorker):
+        def run(self, job):
+            running.add(job.name)
+            time.sleep(0.02)
+            seen.append(set(running))
+            running.discard(job.name)
+            return RAN
+
+    workers = [Watching() for _ in range(3)]
+    run_crew(*workers, jobs=make_jobs(8), suspects={"6", "7"})
+    assert max(map(len, seen)) > 1
+    assert [each for each in seen if each & {"6", "7"}] == [{"6"}, {"7"}]
+
+
+def test_a_job_is_fetched_when_a_worker_is_free():
+    fetched, ahead = [], []
+
+    def fetch():
+        for job in make_jobs(100):
+            fetched.append(job.name)
+            yield job
+
+    class Counting(FakeWorker):
+        def run(self, job):
+            ahead.append(len(fetched) - int(job.name))
+            return RAN
+
+    run_crew(Counting(), jobs=fetch())
+    assert len(ahead) == 100
+    assert max(ahead) <= 2
+
+
+# --- the journal -----------------------------------------------------------------
+
+ORIGIN = Origin("1.0.0", "abc")
+NAMES = (["in.txt"], ["out.txt"])
+
+
+@pytest.fixture
+def make_job(tmp_path):
+    """Return a function that makes a job, with its input and its output."""
+
+    def make(name, text="result"):
+        for folder, file in (("in", "in.txt"), ("out", "out.txt")):
+            (tmp_path / folder / name).mkdir(parents=True, exist_ok=True)
+            (tmp_path / folder / name / file).write_text(text)
+        return FolderJob(
+            name, str(tmp_path / "in" / name), str(tmp_path / "out" / name)
+        )
+
+    return make
+
+
+def open_journal(tmp_path, shard=None, origin=ORIGIN):
+    """Return a journal that has read what is there."""
+    (tmp_path / "out").mkdir(exist_ok=True)
+    journal = Journal(str(tmp_path / "out"), shard or Shard(0, 1), origin, NAMES)
+    journal.read()
+    return journal
+
+
+def end(journal, job, result=RAN):
+    """Run a job, as far as the journal is concerned."""
+    journal.start(job)
+    journal.end(Ended(job, result, journal.read_inputs(job), 1))
+
+
+def test_a_success_counts_once_it_is_on_the_disk(tmp_path, make_job):
+    job, journal = make_job("a"), open_journal(tmp_path)
+    end(journal, job)
+    assert not open_journal(tmp_path).is_done(job)
+    journal.commit()
+    assert open_journal(tmp_path).is_done(job)
+
+
+CHANGES = ["input", "input time", "output", "no output", "half"]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_job_runs_again_where_a_file_is_not_as_it_was(tmp_path, make_job, change):
+    job, journal = make_job("a"), open_journal(tmp_path)
+    end(journal, job)
+    journal.commit()
+    source = os.path.join(job.input_folder, "in.txt")
+    target = os.path.join(job.output_folder, "out.txt")
+    if change == "input":
+        status = os.stat(source)
+        with open(source, "a") as file:
+            file.write("!")
+        os.utime(source, ns=(status.st_mtime_ns, status.st_mtime_ns))
+    elif change == "input time":
+        os.utime(source, (1, 1))
+    elif change == "output":
+        open(target, "w").close()
+    elif change == "no output":
+        os.remove(target)
+    else:
+        os.mkdir(os.path.join(job.output_folder, ".psc-something"))
+    assert not open_journal(tmp_path).is_done(job)
+
+
+@pytest.mark.parametrize("origin", [Origin("1.0.1", "abc"), Origin("1.0.0", "def")])
+def test_results_of_another_version_are_noticed(tmp_path, make_job, origin):
+    jobs, journal = [make_job("a"), make_job("b")], open_journal(tmp_path)
+    for job in jobs:
+        end(journal, job)
+    journal.commit()
+    newer = open_journal(tmp_path, origin=origin)
+    assert not newer.is_done(jobs[0])
+    assert newer.count_older() == 1
+    end(newer, jobs[1])
+    newer.commit()
+    assert open_journal(tmp_path, origin=origin).count_older() == 1
+    assert open_journal(tmp_path, origin=origin).is_done(jobs[1])
+
+
+def test_another_number_of_shards_reads_what_all_have_written(tmp_path, make_job):
+    jobs = [make_job(str(number)) for number in range(4)]
+    for index in range(2):
+        journal = open_journal(tmp_path, Shard(index, 2))
+        end(journal, jobs[index])
+        end(journal, jobs[index + 2], JobResult(FAILED, "bad"))
+        journal.commit()
+        journal.close()
+    journal = open_journal(tmp_path, Shard(0, 1))
+    assert [journal.is_done(job) for job in jobs] == [True, True, False, False]
+    assert [bool(journal.find_failure(job)) for job in jobs] == [False] * 2 + [True] * 2
+    # a later success under this number of shards is what counts from then on
+    end(journal, jobs[3])
+    journal.commit()
+    journal = open_journal(tmp_path, Shard(1, 3))
+    assert journal.is_done(jobs[3])
+    assert journal.find_failure(jobs[3]) is None
+
+
+def test_a_failure_is_kept_until_something_changes(tmp_path, make_job):
+    job, journal = make_job("a"), open_journal(tmp_path)
+    end(journal, job, JobResult(FAILED, "bad\n\u2028"))
+    # as it is where this process is killed now
+    assert open_journal(tmp_path).find_failure(job)["message"] == "bad\n\u2028"
+    assert open_journal(tmp_path, origin=Origin("2.0.0", "")).find_failure(job) is None
+    os.utime(os.path.join(job.input_folder, "in.txt"), (1, 1))
+    assert open_journal(tmp_path).find_failure(job) is None
+
+
+def test_a_closed_journal_names_each_failed_job_once(tmp_path, make_job):
+    jobs, journal = [make_job("a"), make_job("b")], open_journal(tmp_path)
+    for job in jobs * 2:
+        end(journal, job, JobResult(FAILED, "bad"))
+    end(journal, jobs[0])
+    journal.close()
+    with open(journal.errors_path) as file:
+        [entry] = map(json.loads, file)
+    assert (entry["job"], entry["statusCode"], entry["message"]) == ("b", 500, "bad")
+    assert sorted(os.listdir(str(tmp_path / "out"))) == ["a", "b", "errors.jsonl"]
+    journal.forget()
+    assert sorted(os.listdir(str(tmp_path / "out"))) == ["a", "b"]
+
+
+def test_a_line_that_a_full_disk_has_cut_off_costs_no_other(tmp_path, make_job):
+    job = make_job("a")
+    with open(str(tmp_path / "out" / "done-0-of-1.jsonl"), "w") as file:
+        file.write('{"job": "ot')
+    journal = open_journal(tmp_path)
+    end(journal, job)
+    journal.commit()
+    assert open_journal(tmp_path).is_done(job)
+
+
+def test_a_journal_that_cannot_be_rewritten_leaves_the_old_one(
+    tmp_path, make_job, monkeypatch
+):
+    job, journal = make_job("a"), open_journal(tmp_path)
+    end(journal, job, JobResult(FAILED, "bad"))
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", fail)
+        with pytest.raises(OSError, match="No space"):
+            journal.close()
+    assert not [name for name in os.listdir(str(tmp_path / "out")) if "new" in name]
+    assert open_journal(tmp_path).find_failure(job)
+
+
+def test_a_job_that_takes_its_run_with_it_goes_last_and_fails_in_the_end(
+    tmp_path, make_job
+):
+    jobs = {name: make_job(name) for name in ("a", "b", "poison")}
+    source = FolderSource(str(tmp_path / "in"), str(tmp_path / "out"))
+
+    def select():
+        return select_left(source, Shard(0, 1), open_journal(tmp_path), 0)
+
+    journal = open_journal(tmp_path)
+    for name in ("a", "poison"):
+        journal.start(jobs[name])
+    journal.stop(jobs["a"])
+    assert select().suspects == set()
+    open_journal(tmp_path).start(jobs["poison"])
+    selection = select()
+    assert selection.suspects == {"poison"}
+    assert [job.name for job in selection.make_jobs()][-1] == "poison"
+    # reading it again and again counts nothing twice
+    assert select().suspects == {"poison"}
+    open_journal(tmp_path).start(jobs["poison"])
+    selection = select()
+    assert sorted(job.name for job in selection.make_jobs()) == ["a", "b"]
+    assert selection.failures == {500: 1}
+    entry = open_journal(tmp_path).find_failure(jobs["poison"])
+    assert entry["message"] == "its run was lost 3 times"
+    assert select().failures == {500: 1}
+
+
+def test_a_job_that_ended_well_is_held_responsible_for_nothing(tmp_path, make_job):
+    job, journal = make_job("a"), open_journal(tmp_path)
+    for _ in range(5):
+        end(journal, job)
+        journal = open_journal(tmp_path)
+    assert journal.count_losses(job) == 0
+
+
+def test_only_what_failed_with_500_or_more_runs_again(tmp_path, make_job):
+    jobs = [make_job(name) for name in ("refused", "failed", "worn")]
+    journal = open_journal(tmp_path)
+    results = [("invalid_input", 1), (FAILED, 1), (FAILED, 3)]
+    for job, (kind, attempts) in zip(jobs, results):
+        inputs = journal.read_inputs(job)
+        journal.end(Ended(job, JobResult(kind, "bad"), inputs, attempts))
+    source = FolderSource(str(tmp_path / "in"), str(tmp_path / "out"))
+    selection = select_left(source, Shard(0, 1), open_journal(tmp_path), 0)
+    assert (selection.keys, selection.failures) == ([], {422: 1, 500: 2})
+    selection = select_left(source, Shard(0, 1), open_journal(tmp_path), 2)
+    assert (selection.keys, selection.attempts) == (["failed"], {"failed": 1})
+
+
+# --- the run ---------------------------------------------------------------------
+
+
+def work(journal, workers, jobs, **options):
+    """Run jobs and return the run, and what it has shown."""
+    stream = io.StringIO()
+    bulk_run = BulkRun(journal, Progress(len(jobs), stream), **options)
+    with StopSignals() as signals:
+        bulk_run.work(workers, jobs, signals)
+    return bulk_run, stream.getvalue()
+
+
+def test_the_outputs_are_on_the_disk_before_the_journal_has_them(tmp_path, make_job):
+    order = []
+    job = make_job("a")
+
+    class Syncing(FakeWorker):
+        def sync(self):
+            order.append(open_journal(tmp_path).is_done(job))
+
+    work(open_journal(tmp_path), [Syncing()], [job])
+    assert order == [False]
+    assert open_journal(tmp_path).is_done(job)
+
+
+@pytest.mark.parametrize("name", ["start", "end", "commit"])
+def test_a_run_whose_journal_cannot_be_written_closes_its_workers(
+    tmp_path, make_job, monkeypatch, name
+):
+    journal = open_journal(tmp_path)
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(journal, name, fail)
+    worker = FakeWorker()
+    with pytest.raises(OSError, match="No space"):
+        work(journal, [worker], [make_job("a"), make_job("b")])
     assert worker.calls[-1] == "close"
 
 
-# --- failures and progress -------------------------------------------------------
+def test_too_many_failures_end_a_run(tmp_path, make_job):
+    jobs = [make_job(str(number)) for number in range(9)]
+
+    class Slow(FakeWorker):
+        def run(self, job):
+            time.sleep(0.05)
+            return JobResult(FAILED, "bad")
+
+    bulk_run, _ = work(
+        open_journal(tmp_path), [Slow()], jobs, policy=Policy(max_failures=2)
+    )
+    assert bulk_run.find_exit_status() == 3
+    assert 3 <= bulk_run.progress.failed < 9
+    assert "--max-failures" in bulk_run.problem
 
 
-def test_the_failures_of_an_earlier_run_are_kept_or_forgotten(tmp_path):
-    failures = Failures(str(tmp_path), "", keep=False)
-    failures.add("one", JobResult("invalid_input", "a cat, please"))
-    failures.add("other", JobResult(FAILED, "bad\n\u2028"))
-    # as it is where this process is killed now
-    again = Failures(str(tmp_path), "", keep=True)
-    assert "one" in again
-    assert "other" in again
-    again.discard("one")
-    again.add("other", JobResult(FAILED, "worse"))
-    again.save()
-    with open(again.path) as file:
-        [entry] = map(json.loads, file)
-    assert entry == {"job": "other", "statusCode": 500, "message": "worse"}
-    assert "other" not in Failures(str(tmp_path), "", keep=False)
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize(
+    ("kinds", "accept", "status"),
+    [
+        ([DONE], False, 0),
+        (["invalid_input", DONE], False, 1),
+        (["invalid_input", DONE], True, 0),
+        (["invalid_input", FAILED], True, 1),
+    ],
+)
+def test_refused_jobs_can_count_as_well(tmp_path, make_job, kinds, accept, status):
+    worker = FakeWorker(*[JobResult(kind, "message") for kind in kinds])
+    jobs = [make_job(str(number)) for number in range(len(kinds))]
+    bulk_run, _ = work(
+        open_journal(tmp_path), [worker], jobs, policy=Policy(accept_refused=accept)
+    )
+    assert bulk_run.find_exit_status() == status
+
+
+@pytest.mark.parametrize("is_verbose", [False, True])
+def test_each_failure_has_a_line_and_each_job_on_request(
+    tmp_path, make_job, is_verbose
+):
+    worker = FakeWorker(RAN, JobResult("invalid_input", "a cat,\nplease"))
+    _, shown = work(
+        open_journal(tmp_path),
+        [worker],
+        [make_job("a"), make_job("b")],
+        policy=Policy(is_verbose=is_verbose),
+    )
+    lines = ["a: 200: done"] * is_verbose + ["b: 422: a cat, please"]
+    assert shown.splitlines() == lines
+
+
+# --- sources ---------------------------------------------------------------------
+
+
+def test_a_list_of_jobs_names_folders_anywhere(tmp_path):
+    path = tmp_path / "jobs.jsonl"
+    lines = [
+        {"name": "a"},
+        {"name": "größe", "input": "x/y", "output": "/elsewhere/z"},
+    ]
+    path.write_text("\n\n".join(map(json.dumps, lines)) + "\n", encoding="utf-8")
+    source = ListSource(str(path), "/in", "/out")
+    listed = list(source.list_jobs(Shard(0, 1)))
+    made = [source.make_job(each.key) for each in reversed(listed)]
+    found = [(each.name, each.input_folder, each.output_folder) for each in made]
+    assert found == [
+        ("größe", "/in/x/y", "/elsewhere/z"),
+        ("a", "/in/a", "/out/a"),
+    ]
+
+
+BAD_NAMES = ['{"name": 1}', '{"name": ""}', '{"input": "a"}', '{"name": "a"}']
+
+
+@pytest.mark.parametrize("line", ["no json", "[]", "\xff", *BAD_NAMES])
+def test_a_line_that_is_no_job_is_named(tmp_path, line):
+    path = tmp_path / "jobs.jsonl"
+    path.write_bytes(b'{"name": "a"}\n' + line.encode("latin-1") + b"\n")
+    source = ListSource(str(path), "/in", "/out")
+    with pytest.raises(ValueError, match="line 2 of .*jobs.jsonl"):
+        list(source.list_jobs(Shard(0, 1)))
+
+
+def test_a_flat_job_goes_from_file_to_file(tmp_path):
+    (tmp_path / "in").mkdir()
+    name = "x" * 245 + ".txt"
+    (tmp_path / "in" / name).write_text("text")
+    names = ("a.txt", "b.json")
+    source = FlatSource(str(tmp_path / "in"), str(tmp_path / "out"), names)
+    [(key, _)] = source.list_jobs(Shard(0, 1))
+    job = source.make_job(key)
+    assert isinstance(job, FlatJob)
+    job.prepare()
+    with open(os.path.join(job.input_folder, "a.txt")) as file:
+        assert file.read() == "text"
+    os.makedirs(job.output_folder)
+    with open(os.path.join(job.output_folder, "b.json"), "w") as file:
+        file.write("{}")
+    job.finish()
+    job.clean_up()
+    assert os.listdir(str(tmp_path / "out")) == [name + ".json"]
+    assert job.read_outputs(["b.json"]) == {"b.json": 2}
+    assert job.read_inputs(["a.txt"])["a.txt"][0] == 4
+
+
+# --- progress -----------------------------------------------------------------------
 
 
 def test_without_a_terminal_there_are_lines_now_and_then(monkeypatch):

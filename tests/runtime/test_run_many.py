@@ -3,11 +3,14 @@
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
+from random import Random
 
 import pytest
+from flask_psc_model.bulk.shard import Shard
 from flask_psc_model.procfs import find_host
 
 from . import models
@@ -182,54 +185,148 @@ def test_the_jobs_of_a_batch_model_run_in_batches(tmp_path):
     assert max(sizes) == 8
 
 
-def test_resume_runs_what_has_failed_or_has_no_whole_result(bulk):
+def test_resume_runs_what_has_no_whole_result(bulk):
     bulk.give("append {}".format(bulk.log), count=6)
-    bulk.leave("0000", *OUTPUTS)
-    bulk.leave("0001", "results.json")
-    bulk.leave("0002", *OUTPUTS)
+    assert bulk.run().code == 0
+    bulk.log.unlink()
+    (bulk.outputs / "0001" / "second.json").unlink()
     # the process id is larger than any that a system gives
     half = ".psc-{}-{}-1-1".format(find_host(), 2**22 + 1)
     (bulk.outputs / "0002" / half).mkdir(0o700)
-    bulk.leave("0003", *OUTPUTS)
-    lines = [json.dumps({"job": "0003", "message": "bad"}), '{"job": "00']
-    (bulk.outputs / "errors.jsonl").write_text("\n".join(lines))
-    bulk.leave("0004", ".something")
+    (bulk.outputs / "0003" / "results.json").write_text("")
+    (bulk.inputs / "0004" / "input.txt").write_text("append {}\n".format(bulk.log))
+    bulk.give(new="append {}".format(bulk.log))
     ending = bulk.run("--resume")
     assert ending.code == 0, ending
-    assert "1 of 6 jobs are done already" in ending.output
+    assert "2 of 7 jobs are done already" in ending.output
     assert "5 of 5 jobs" in ending.output
-    assert bulk.begun() == ["0001", "0002", "0003", "0004", "0005"]
-    assert (bulk.outputs / "0000" / "results.json").read_text() == "old"
+    assert bulk.begun() == ["0001", "0002", "0003", "0004", "new"]
     assert not (bulk.outputs / "0002" / half).exists()
-    assert not (bulk.outputs / "errors.jsonl").exists()
     ending = bulk.run("--resume")
     assert (ending.code, len(bulk.begun())) == (0, 5)
     assert "no job is left" in ending.output
 
 
-def test_without_resume_every_job_runs_again(bulk):
+def test_results_without_a_record_are_not_believed(bulk):
     bulk.give("append {}".format(bulk.log), count=2)
     bulk.leave("0000", *OUTPUTS)
-    (bulk.outputs / "errors.jsonl").write_text('{"job": "0001", "message": "bad"}\n')
-    assert bulk.run().code == 0
+    bulk.outputs.joinpath("errors.jsonl").write_text('{"job": "0001"}\n{"job": "00')
+    assert bulk.run("--resume").code == 0
     assert bulk.begun() == bulk.results() == ["0000", "0001"]
     assert bulk.errors() == {}
 
 
+def test_failed_jobs_stay_failed_unless_they_may_run_again(bulk):
+    bulk.give("append {}".format(bulk.log), "fail badly", count=1)
+    bulk.give(refused=["append {}".format(bulk.log), "refuse a cat"])
+    assert bulk.run().code == 1
+    ending = bulk.run("--resume")
+    assert ending.code == 1, ending
+    assert "0 of 2 jobs are done already, 2 stay failed" in ending.output
+    assert "no job is left" in ending.output
+    assert bulk.begun() == ["0000", "refused"]
+    ending = bulk.run("--resume", "--retries", "2")
+    assert ending.code == 1, ending
+    assert bulk.begun() == ["0000", "0000", "0000", "refused"]
+    assert sorted(bulk.errors()) == ["0000", "refused"]
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_another_version_of_the_model_runs_everything_again(bulk, tmp_path, shards):
+    bulk.give("append {}".format(bulk.log), count=4)
+    assert bulk.run().code == 0
+    bulk.project = make_project(
+        tmp_path / "p", models.ACTOR, outputs=OUTPUTS, version="9.9.9"
+    )
+    if shards == 1:
+        assert bulk.run("--resume").code == 0
+    else:
+        check_refused(bulk.run("--resume", "--shard", "0/2"), "--allow-mixed")
+        for shard in ("0/2", "1/2"):
+            assert bulk.run("--resume", "--allow-mixed", "--shard", shard).code == 0
+    assert bulk.begun() == sorted(["0000", "0001", "0002", "0003"] * 2)
+
+
+def test_another_image_runs_everything_again(bulk):
+    bulk.give("append {}".format(bulk.log), count=2)
+    assert bulk.run(PSC_IMAGE_REVISION="abc").code == 0
+    assert bulk.run("--resume", PSC_IMAGE_REVISION="abc").code == 0
+    assert len(bulk.begun()) == 2
+    assert bulk.run("--resume", PSC_IMAGE_REVISION="def").code == 0
+    assert len(bulk.begun()) == 4
+
+
+def test_without_resume_every_job_runs_again(bulk):
+    bulk.give("append {}".format(bulk.log), count=2)
+    assert bulk.run().code == 0
+    assert bulk.run().code == 0
+    assert bulk.begun() == ["0000", "0000", "0001", "0001"]
+    assert bulk.results() == ["0000", "0001"]
+
+
 def test_shards_share_the_jobs(bulk):
-    bulk.give("append {}".format(bulk.log), count=5)
+    bulk.give("append {}".format(bulk.log), count=20)
     bulk.give(zzz="fail badly")
     endings = [
         bulk.run("--shard", "0/2"),
         bulk.run(JOB_COMPLETION_INDEX="1", PSC_SHARD_COUNT="2"),
     ]
-    for index, ending in enumerate(endings):
-        assert ending.code == index, ending
-        assert "3 of 3 jobs" in ending.output
+    failed = Shard(1, 2).has("zzz")
+    assert [ending.code for ending in endings] == [int(not failed), int(failed)]
     assert bulk.begun() == bulk.results()
-    assert len(bulk.begun()) == 5
-    assert list(bulk.errors("errors-1-of-2.jsonl")) == ["zzz"]
-    assert bulk.errors("errors-0-of-2.jsonl") == bulk.errors() == {}
+    assert len(bulk.begun()) == 20
+    assert list(bulk.errors("errors-{}-of-2.jsonl".format(int(failed)))) == ["zzz"]
+    assert bulk.errors("errors-{}-of-2.jsonl".format(int(not failed))) == {}
+    ending = bulk.run("--resume", "--shard", "0/3")
+    assert "no job is left" in ending.output
+    assert len(bulk.begun()) == 20
+
+
+def test_a_list_of_jobs_runs_in_the_folders_that_it_names(bulk):
+    bulk.give("hello", count=2)
+    lines = [{"name": "x", "input": "0001", "output": "deep/x"}, {"name": "0000"}]
+    path = bulk.folder / "jobs.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    assert bulk.run("--jobs", str(path)).code == 0
+    assert (bulk.outputs / "deep" / "x" / "results.json").read_text() == "hello"
+    assert (bulk.outputs / "0000" / "results.json").read_text() == "hello"
+    assert "no job is left" in bulk.run("--jobs", str(path), "--resume").output
+
+
+def test_a_folder_of_files_becomes_a_folder_of_files(bulk, tmp_path):
+    bulk.project = make_project(tmp_path / "p", models.ACTOR)
+    bulk.inputs.mkdir()
+    for name in ("a.txt", "b.md"):
+        (bulk.inputs / name).write_text(name)
+    (bulk.inputs / "bad.txt").write_text("fail badly")
+    ending = bulk.run("--flat")
+    assert ending.code == 1, ending
+    assert sorted(os.listdir(str(bulk.outputs))) == [
+        "a.txt.json",
+        "b.md.json",
+        "done-0-of-1.jsonl",
+        "errors.jsonl",
+    ]
+    assert (bulk.outputs / "b.md.json").read_text() == "b.md"
+    assert list(bulk.errors()) == ["bad.txt"]
+    assert "2 of 3 jobs are done" in bulk.run("--flat", "--resume").output
+
+
+def test_the_report_has_the_summary_for_programs(bulk):
+    bulk.give("fine", count=2).give(refused="refuse a cat")
+    path = bulk.folder / "report.json"
+    assert bulk.run("--accept-refused", "--report", str(path)).code == 0
+    report = json.loads(path.read_text())
+    assert report.pop("seconds") > 0
+    assert report == {
+        "jobs": 3,
+        "done": 2,
+        "failed": 1,
+        "notRun": 0,
+        "failedByStatus": {"422": 1},
+        "errors": str(bulk.outputs / "errors.jsonl"),
+        "exitStatus": 0,
+    }
 
 
 # --- what is refused -------------------------------------------------------------
@@ -271,6 +368,17 @@ def test_resume_needs_declared_outputs(bulk, tmp_path):
     with open(os.path.join(bulk.project, "model.yaml"), "w") as file:
         file.write("inputs: {input.txt: {}}\n")
     check_refused(bulk.run("--resume"), "--resume", "model.yaml has none: add them")
+
+
+def test_options_that_do_not_fit_are_refused(bulk):
+    bulk.give("", count=1)
+    check_refused(bulk.run("--flat"), "one input and one output")
+    path = bulk.folder / "jobs.jsonl"
+    path.write_text("{}")
+    check_refused(bulk.run("--jobs", str(path), "--flat"), "exclude each other")
+    check_refused(bulk.run("--jobs", str(path)), "line 1 of", "jobs.jsonl")
+    check_refused(bulk.run("--report", str(bulk.folder / "no" / "r.json")), "r.json")
+    assert not bulk.outputs.exists()
 
 
 def test_ray_that_is_not_installed_is_one_message(bulk):
@@ -337,6 +445,88 @@ def test_a_second_signal_drops_the_running_job(bulk, tmp_path):
     assert process.returncode == 143
     assert "0 of 3 jobs" in output
     assert os.listdir(str(bulk.outputs)) == []
+
+
+def test_jobs_that_are_killed_again_and_again_end_right(bulk):
+    lines = ["append {}".format(bulk.log), "sleep 0.02"]
+    bulk.give(*lines, count=60).give(refused="refuse a cat")
+    random = Random(7)
+    for _ in range(10):
+        process = bulk.start(
+            "--resume",
+            "--processes",
+            "2",
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            process.wait(random.uniform(0.3, 1.2))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    ending = bulk.run("--resume")
+    assert bulk.results() == ["{:04}".format(number) for number in range(60)], ending
+    assert bulk.errors() == {"refused": "a cat"}
+    assert "no job is left" in bulk.run("--resume").output
+
+
+@pytest.mark.slow
+def test_what_the_journal_has_survives_a_power_cut(bulk, request):
+    disk = bulk.folder / "disk"
+    _make_disk(str(disk), str(bulk.outputs), request)
+    bulk.give("sleep 0.04", count=200)
+    process = bulk.start("--processes", "1", stderr=subprocess.DEVNULL)
+    journal = bulk.outputs / "done-0-of-1.jsonl"
+    wait_until(journal.exists, 20)
+    assert 0 < _check_copy(disk, bulk.folder / "early", request) < 200
+    assert process.wait() == 0
+    # at once: no time for the system to write it by itself
+    assert _check_copy(disk, bulk.folder / "late", request) == 200
+
+
+def _make_disk(path, folder, request):
+    """Mount a new file system at a folder."""
+    with open(path, "wb") as file:
+        file.truncate(64 * 1024 * 1024)
+    subprocess.check_call(["mkfs.ext4", "-q", "-N", "2000", path])
+    _mount(path, folder, request)
+
+
+def _mount(path, folder, request):
+    os.mkdir(folder)
+    if subprocess.call(["mount", "-o", "loop", path, folder]):
+        pytest.skip("this machine mounts no disk images")
+    request.addfinalizer(lambda: subprocess.check_call(["umount", folder]))
+
+
+def _check_copy(disk, folder, request):
+    """Check the results on a copy of a disk; return how many the journal has."""
+    copy = folder.with_suffix(".disk")
+    shutil.copyfile(str(disk), str(copy))
+    _mount(str(copy), str(folder), request)
+    with (folder / "done-0-of-1.jsonl").open() as file:
+        entries = [json.loads(line) for line in file]
+    for entry in entries:
+        for name, size in entry["outputs"].items():
+            assert size > 0
+            assert (folder / entry["job"] / name).stat().st_size == size
+    return len(entries)
+
+
+def test_a_job_that_kills_its_run_ends_as_lost(bulk):
+    bulk.give("append {}".format(bulk.log), count=5)
+    # the parent of the model process is the run
+    bulk.give(poison="kill-parent")
+    codes = []
+    for _ in range(3):
+        codes.append(bulk.run("--resume", "--processes", "1").code)
+    assert codes == [-signal.SIGKILL] * 3
+    ending = bulk.run("--resume", "--processes", "1")
+    assert ending.code == 1, ending
+    assert bulk.results() == ["{:04}".format(number) for number in range(5)]
+    assert bulk.errors() == {"poison": "its run was lost 3 times"}
+    assert "no job is left" in bulk.run("--resume").output
 
 
 def test_a_killed_run_leaves_no_process_and_can_go_on(bulk):

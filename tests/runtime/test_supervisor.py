@@ -342,7 +342,7 @@ def test_jobs_leave_threads_free_for_other_requests(start, tmp_path, clients):
 def test_processes_hold_no_more_jobs_than_there_are_threads(start, caplog):
     pool = start(hold_jobs, processes=2, threads=12)
     wait_until(lambda: get_states(pool) == [State.READY] * 2)
-    assert pool.count_room() == 6
+    assert pool.count_slots() == 6
     assert "at most 3 jobs, not 4 (twice max_batch_size)" in caplog.text
 
 

@@ -1,6 +1,7 @@
-"""Bulk runs: a model on many folders of inputs, without a server.
+"""Bulk runs: a model on many inputs, without a server.
 
-inputs -> jobs (one per folder) -> crew (one thread per worker, retries lost jobs)
+source -> selection (the jobs that earlier runs have left)
+       -> crew (one thread per worker, runs lost jobs again)
        -> worker (a model process, on this machine or in a Ray cluster)
-       -> progress and failures
+       -> progress and journal
 """

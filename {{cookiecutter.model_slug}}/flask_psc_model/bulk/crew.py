@@ -2,20 +2,19 @@
 
 import collections
 import contextlib
+import itertools
 import logging
 import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Deque, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Container, Deque, Dict, Iterable, Iterator, List, Optional, Sequence
 
-from ..errors import FAILED
+from ..errors import FAILED, STATUS_CODES
 from ..jobs.result import JobResult
 from ..model.loading import describe
 from .jobs import FolderJob
+from .journal import MAX_LOSSES, Ended, Inputs, Journal
 from .workers import Worker, WorkerLost
-
-#: A job fails when it was lost this often: it may be what kills its workers.
-MAX_LOSSES = 3
 
 log = logging.getLogger(__name__)
 
@@ -25,26 +24,47 @@ class Crew:
 
     Each worker has a thread, and one for each job that it runs at once. A worker that
     cannot load the model stops. A job whose worker was lost runs again, alone in its
-    worker.
+    worker. A job that fails with a status of 500 or above runs again after all others, as
+    often as is allowed.
 
     Attributes:
         failure: why the last worker that stopped could not load the model.
+        error: of the journal, after which no other job starts.
     """
 
-    def __init__(self, workers: Sequence[Worker], jobs: Iterable[FolderJob]) -> None:
+    def __init__(
+        self,
+        workers: Sequence[Worker],
+        jobs: Iterable[FolderJob],
+        journal: Journal,
+        retries: int = 0,
+        attempts: Optional[Dict[str, int]] = None,
+        suspects: Container[str] = (),
+    ) -> None:
         """Set the workers and their jobs; `start` starts them.
 
         Args:
             workers: at least one.
-            jobs: to run.
+            jobs: to run; each is fetched when a worker is free.
+            journal: records which jobs run.
+            retries: how often a job runs again after it has failed.
+            attempts: of jobs that have failed in earlier runs, by their names.
+            suspects: names of jobs beside which no other one runs.
         """
         self.failure = ""
+        self.error: Optional[OSError] = None
         self._workers = workers
+        self._journal = journal
+        self._retries = retries
+        self._suspects = suspects
         self._changed = threading.Condition()
-        self._waiting: Deque[FolderJob] = collections.deque(jobs)
+        self._jobs: Iterator[FolderJob] = iter(jobs)
+        self._waiting: Deque[FolderJob] = collections.deque()
+        self._failed: Deque[FolderJob] = collections.deque()
         self._running: Dict[Worker, List[FolderJob]] = {each: [] for each in workers}
         self._losses: List[str] = []
-        self._results: "queue.Queue[Tuple[FolderJob, JobResult]]" = queue.Queue()
+        self._attempts = dict(attempts or {})
+        self._results: "queue.Queue[Ended]" = queue.Queue()
         self._is_stopping = False
         self._is_aborted = False
         self._threads = [
@@ -63,9 +83,9 @@ class Crew:
             if not self._results.empty() or any(self._running.values()):
                 return True
             has_workers = any(thread.is_alive() for thread in self._threads)
-            return bool(self._waiting) and not self._is_stopping and has_workers
+            return not self._is_stopping and has_workers and bool(self._peek())
 
-    def wait(self, seconds: float) -> Optional[Tuple[FolderJob, JobResult]]:
+    def wait(self, seconds: float) -> Optional[Ended]:
         """Return the next result, or None if there is none in time."""
         with contextlib.suppress(queue.Empty):
             return self._results.get(timeout=seconds)
@@ -83,6 +103,13 @@ class Crew:
         self.stop()
         for worker in self._workers:
             worker.abort()
+
+    def sync(self) -> None:
+        """Have every machine write to its disks what the workers have published."""
+        for worker in self._workers:
+            # of a lost one, the files are seen as far as they have left its machine
+            with contextlib.suppress(WorkerLost):
+                worker.sync()
 
     def close(self) -> None:
         """Close the workers once no job runs."""
@@ -139,15 +166,28 @@ class Crew:
         return False
 
     def _run(self, worker: Worker, job: FolderJob) -> None:
+        inputs = self._journal.read_inputs(job)
         try:
+            self._journal.start(job)
+        except OSError as error:
+            self.error = error
+            self.stop()
+            self._leave(worker, job)
+            return
+        try:
+            job.prepare()
             result = worker.run(job)
+            if result.ok:
+                job.finish()
         except WorkerLost:
-            self._requeue(worker, job)
+            self._requeue(worker, job, inputs)
             raise
         except Exception as error:
             log.exception("the job %s failed", job.name)
             result = JobResult(FAILED, f"unexpected error: {describe(error)}")
-        self._finish(worker, job, result)
+        finally:
+            job.clean_up()
+        self._finish(worker, job, result, inputs)
 
     def _next_job(self, worker: Worker) -> Optional[FolderJob]:
         """Wait for a job and return it, or None when no more will come.
@@ -156,37 +196,60 @@ class Crew:
         """
         with self._changed:
             while not self._is_stopping:
-                if self._can_run_next(worker):
-                    job = self._waiting.popleft()
+                job = self._peek()
+                if job and not self._must_wait(worker, job):
+                    self._waiting.popleft()
                     self._running[worker].append(job)
                     return job
-                if not self._waiting and not any(self._running.values()):
+                if not job and not any(self._running.values()):
                     break
                 self._changed.wait()
             return None
 
-    def _can_run_next(self, worker: Worker) -> bool:
-        """Return whether the next job can run in a worker beside those it has."""
-        beside = self._running[worker]
-        if not self._waiting or not beside:
-            return bool(self._waiting)
-        lost = self._waiting[0].name in self._losses
-        return not lost and beside[0].name not in self._losses
+    def _peek(self) -> Optional[FolderJob]:
+        """Return the next job without removing it; the lock is held."""
+        if not self._waiting:
+            self._waiting.extend(itertools.islice(self._jobs, 1))
+        if not self._waiting and self._failed:
+            self._waiting.append(self._failed.popleft())
+        return self._waiting[0] if self._waiting else None
 
-    def _finish(self, worker: Worker, job: FolderJob, result: JobResult) -> None:
+    def _must_wait(self, worker: Worker, job: FolderJob) -> bool:
+        """Return whether a job may not run beside those that run; the lock is held."""
+        others = [each.name for jobs in self._running.values() for each in jobs]
+        if others and (job.name in self._suspects or others[0] in self._suspects):
+            return True
+        beside = self._running[worker]
+        return bool(beside) and (
+            job.name in self._losses or beside[0].name in self._losses
+        )
+
+    def _finish(
+        self, worker: Worker, job: FolderJob, result: JobResult, inputs: Inputs
+    ) -> None:
+        attempts = self._attempts.get(job.name, 0) + 1
         with self._changed:
-            if not self._is_aborted:
-                self._results.put((job, result))
+            if self._is_aborted:
+                self._journal.stop(job)
+            elif STATUS_CODES[result.kind] >= 500 and attempts <= self._retries:
+                log.warning("running %s again: %s", job.name, result.message)
+                self._attempts[job.name] = attempts
+                self._failed.append(job)
+            else:
+                self._results.put(Ended(job, result, inputs, attempts))
+        self._leave(worker, job)
+
+    def _leave(self, worker: Worker, job: FolderJob) -> None:
+        with self._changed:
             self._running[worker].remove(job)
             self._changed.notify_all()
 
-    def _requeue(self, worker: Worker, job: FolderJob) -> None:
+    def _requeue(self, worker: Worker, job: FolderJob, inputs: Inputs) -> None:
         self._losses.append(job.name)
         if self._losses.count(job.name) >= MAX_LOSSES:
             message = f"the machine or process that ran it was lost {MAX_LOSSES} times"
-            self._finish(worker, job, JobResult(FAILED, message))
+            self._finish(worker, job, JobResult(FAILED, message), inputs)
             return
         with self._changed:
-            self._running[worker].remove(job)
             self._waiting.appendleft(job)
-            self._changed.notify_all()
+        self._leave(worker, job)

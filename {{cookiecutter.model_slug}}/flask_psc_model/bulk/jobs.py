@@ -1,75 +1,123 @@
-"""The jobs of a bulk run: one for each folder in INPUTS."""
+"""The jobs of a bulk run: a folder of inputs each, or a single file."""
 
+import contextlib
 import os
-from typing import Iterable, List, NamedTuple
+import shutil
+import zlib
+from typing import Dict, Iterable, Optional, Tuple
 
 from ..jobs.outputs import RESERVED_PREFIX
 
+#: In the outputs folder of a flat run: the folders of its running jobs.
+FLAT_FOLDER = ".flat"
 
-class FolderJob(NamedTuple):
-    """One job.
+#: Size in bytes and time of the last change, in nanoseconds.
+FileState = Tuple[int, int]
+
+
+class FolderJob:
+    """One job, with folders of its own.
 
     Attributes:
-        name: of its input folder and its output folder.
+        name: names it in the journal and in messages.
         input_folder: absolute path.
         output_folder: absolute path; the folder may not exist yet.
     """
 
-    name: str
-    input_folder: str
-    output_folder: str
+    def __init__(self, name: str, input_folder: str, output_folder: str) -> None:
+        self.name = name
+        self.input_folder = input_folder
+        self.output_folder = output_folder
 
-    def is_done(self, filenames: Iterable[str]) -> bool:
-        """Return whether its result is complete.
+    def prepare(self) -> None:
+        """Make what the model needs before it runs."""
 
-        A staging folder left behind may mean that only some files have been moved into
-        place.
+    def finish(self) -> None:
+        """Bring the outputs to where they belong, after the model has run well."""
 
-        Args:
-            filenames: of the declared outputs.
+    def clean_up(self) -> None:
+        """Remove what `prepare` made."""
+
+    def read_inputs(self, names: Iterable[str]) -> Dict[str, Optional[FileState]]:
+        """Return the state of each input file; None for one that is missing."""
+        return {name: _read(os.path.join(self.input_folder, name)) for name in names}
+
+    def read_outputs(self, names: Iterable[str]) -> Optional[Dict[str, int]]:
+        """Return the size of each declared output; None if one is missing.
+
+        It is None, too, beside a staging folder that was left behind: only some of the
+        files may have been moved into place. The size of a folder is 0.
         """
         try:
             found = os.listdir(self.output_folder)
         except OSError:
-            return False
-        return not any(name.startswith(RESERVED_PREFIX) for name in found) and all(
-            os.path.exists(os.path.join(self.output_folder, name)) for name in filenames
+            return None
+        if any(name.startswith(RESERVED_PREFIX) for name in found):
+            return None
+        return _measure(
+            {name: os.path.join(self.output_folder, name) for name in names}
         )
 
 
-def list_jobs(inputs: str, outputs: str) -> List[FolderJob]:
-    """List the jobs by name; hidden folders are skipped.
+class FlatJob(FolderJob):
+    """A job of a model with one input and one output: from one file to another."""
 
-    Args:
-        inputs: holds the input folders.
-        outputs: holds the output folders.
+    def __init__(self, source: str, target: str, names: Tuple[str, str]) -> None:
+        """Set the files.
 
-    Raises:
-        OSError: the inputs cannot be listed.
-        ValueError: there is no job, or the outputs are inside the inputs.
-    """
-    inputs, outputs = os.path.abspath(inputs), os.path.abspath(outputs)
-    if _end_with_slash(outputs).startswith(_end_with_slash(inputs)):
-        raise ValueError(
-            f"OUTPUTS {outputs} is in INPUTS {inputs}, where every folder is a job:"
-            " choose a folder outside it"
+        Args:
+            source: absolute path of the input file.
+            target: absolute path of the output file.
+            names: of the input and of the output, in `model.yaml`.
+        """
+        self._source, self._target = source, target
+        self._input_name, self._output_name = names
+        name = os.path.basename(source)
+        # a name as long as a file system allows makes no other name that fits
+        key = format(zlib.crc32(os.fsencode(name)), "08x") + name[-100:]
+        self._folder = os.path.join(os.path.dirname(target), FLAT_FOLDER, key)
+        super().__init__(
+            name, os.path.join(self._folder, "in"), os.path.join(self._folder, "out")
         )
-    with os.scandir(inputs) as entries:
-        names = [
-            entry.name
-            for entry in entries
-            if entry.is_dir() and not entry.name.startswith(".")
-        ]
-    if not names:
-        raise ValueError(
-            f"there is no folder in INPUTS {inputs}: create one for each job, with its"
-            " input files"
-        )
-    return [
-        FolderJob(name, os.path.join(inputs, name), os.path.join(outputs, name))
-        for name in sorted(names)
-    ]
+
+    def prepare(self) -> None:
+        """Make the folders of the job, with a link to the input file."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        os.makedirs(self.input_folder)
+        os.symlink(self._source, os.path.join(self.input_folder, self._input_name))
+
+    def finish(self) -> None:
+        """Move the output to its file."""
+        os.replace(os.path.join(self.output_folder, self._output_name), self._target)
+
+    def clean_up(self) -> None:
+        """Remove the folders of the job."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(self._folder))
+
+    def read_inputs(self, names: Iterable[str]) -> Dict[str, Optional[FileState]]:
+        """Return the state of the input file."""
+        return {self._input_name: _read(self._source)}
+
+    def read_outputs(self, names: Iterable[str]) -> Optional[Dict[str, int]]:
+        """Return the size of the output file; None if it is missing."""
+        return _measure({self._output_name: self._target})
 
 
-def _end_with_slash(folder: str) -> str:
-    return os.path.join(os.path.realpath(folder), "")
+def _read(path: str) -> Optional[FileState]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _measure(paths: Dict[str, str]) -> Optional[Dict[str, int]]:
+    sizes = {}
+    for name, path in paths.items():
+        state = _read(path)
+        if state is None:
+            return None
+        sizes[name] = 0 if os.path.isdir(path) else state[0]
+    return sizes

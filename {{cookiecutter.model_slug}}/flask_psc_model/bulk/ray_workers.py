@@ -15,8 +15,9 @@ from .workers import Model, ProcessWorker, Worker, WorkerLost
 #: A worker stops when it was lost this often in a row before its model was loaded.
 MAX_LOSSES = 5
 
-#: Jobs that an actor runs at once, at most, and its calls beside them.
-MAX_JOBS, OTHER_CALLS = 64, 1
+#: Jobs that an actor runs at once, at most, and its calls beside them: the abort of the
+#: jobs, and a sync.
+MAX_JOBS, OTHER_CALLS = 64, 2
 
 
 class ModelActor:
@@ -45,9 +46,13 @@ class ModelActor:
             return None
         return self._worker.run(job)
 
-    def count_room(self) -> int:
+    def count_slots(self) -> int:
         """Return how many jobs it runs at once."""
         return min(self._worker.capacity, MAX_JOBS) if self._worker else 1
+
+    def sync(self) -> None:
+        """Write all files of the machine to its disks."""
+        os.sync()
 
     def abort(self) -> None:
         """Stop the running jobs, which leave no files."""
@@ -81,7 +86,7 @@ class RayWorker(Worker):
             return READY
         try:
             result: JobResult = self._get(self._actor.load.remote())
-            self.capacity = self._get(self._actor.count_room.remote())
+            self.capacity = self._get(self._actor.count_slots.remote())
         except WorkerLost as error:
             self._losses += 1
             if self._losses < MAX_LOSSES:
@@ -106,6 +111,18 @@ class RayWorker(Worker):
         """Request another actor."""
         self._is_loaded = False
         self._actor = self._start_actor()
+
+    def sync(self) -> None:
+        """Write all files of the actor's machine to its disks.
+
+        Raises:
+            WorkerLost: the actor is gone.
+        """
+        if self._is_loaded:
+            try:
+                self._ray.get(self._actor.sync.remote())
+            except self._ray.exceptions.RayError as error:
+                raise WorkerLost(str(error)) from error
 
     def abort(self) -> None:
         """Stop the running jobs, which leave no files."""

@@ -1,9 +1,10 @@
 """A shard: the jobs of one of several bulk runs that share them."""
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, TypeVar
+from typing import Optional
 
 #: Set by Kubernetes in the pods of an Indexed Job:
 #: https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode
@@ -15,12 +16,10 @@ COUNT_VARIABLE = "PSC_SHARD_COUNT"
 #: The most pods that an Indexed Job may have.
 MAX_SHARDS = 100000
 
-Item = TypeVar("Item")
-
 
 @dataclass(frozen=True)
 class Shard:
-    """Every nth job.
+    """One of several parts of all jobs, by a hash of their names.
 
     Attributes:
         index: of the shard, from 0 on.
@@ -64,10 +63,12 @@ class Shard:
                 f" {COUNT_VARIABLE} to the number of pods, or pass --shard"
             ) from None
 
-    def select(self, items: Sequence[Item]) -> List[Item]:
-        """Return this shard's items of a sequence."""
-        return list(items[self.index :: self.count])
+    def has(self, name: str) -> bool:
+        """Return whether a job belongs to this shard."""
+        return hash_text(name) % self.count == self.index
 
-    def suffix(self) -> str:
-        """Return the suffix of this shard's file names."""
-        return "" if self.count == 1 else f"-{self.index}-of-{self.count}"
+
+def hash_text(text: str) -> int:
+    """Return 8 bytes that stand for a text, on every machine the same."""
+    data = text.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")

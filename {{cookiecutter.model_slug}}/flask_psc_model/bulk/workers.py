@@ -1,5 +1,6 @@
 """Workers, each with a model process of its own, and the backends that run them."""
 
+import os
 from abc import ABC, abstractmethod
 from typing import Any, Dict, List, NamedTuple
 
@@ -63,6 +64,14 @@ class Worker(ABC):
         """Start again after the worker was lost."""
 
     @abstractmethod
+    def sync(self) -> None:
+        """Write to the disks what was published on the worker's machine; see sync(2).
+
+        Raises:
+            WorkerLost: the worker is gone.
+        """
+
+    @abstractmethod
     def abort(self) -> None:
         """Stop the running jobs, which leave no files."""
 
@@ -114,7 +123,7 @@ class ProcessWorker(Worker):
     def load(self) -> JobResult:
         """Wait until the model is loaded, at most `timeout.status`."""
         result = self._runner.load()
-        self.capacity = self._runner.count_room()
+        self.capacity = self._runner.count_slots()
         return result
 
     def run(self, job: FolderJob) -> JobResult:
@@ -124,6 +133,10 @@ class ProcessWorker(Worker):
 
     def replace(self) -> None:
         """Do nothing: a local worker is lost only with this process."""
+
+    def sync(self) -> None:
+        """Write all files of this machine to its disks."""
+        os.sync()
 
     def abort(self) -> None:
         """Stop the running jobs, which leave no files."""

@@ -171,7 +171,7 @@ class WorkerPool(Runner):
         """Return the ids of the model processes that there are now."""
         return [pid for pid in (each.pid for each in self._supervisors) if pid]
 
-    def count_room(self) -> int:
+    def count_slots(self) -> int:
         """Return how many jobs the model processes hold at once."""
         return sum(each.room for each in self._supervisors)
 
