@@ -219,7 +219,7 @@ def test_the_jobs_of_a_lost_node_run_again_elsewhere(
     assert "300 done, 2 failed" in output
     assert "replacing a lost worker" in errors
     # none is lost, none has ended twice, and every result is right
-    assert len(ended_before) == 50
+    assert all(job < "0050" for job, _ in ended_before)
     assert sorted(job for job, _ in diary.read("ended")) == good
     # the staging folder of an actor that has just been killed may stay for a minute
     written = [path for path in outputs.glob("*/*") if not path.name.startswith(".psc-")]
