@@ -5,6 +5,8 @@ import io
 import json
 import math
 import os
+import socket
+import sys
 import threading
 import time
 
@@ -16,12 +18,13 @@ from flask_psc_model.bulk.jobs import FlatJob, FolderJob
 from flask_psc_model.bulk.journal import MAX_LOSSES, Ended, Journal, Origin
 from flask_psc_model.bulk.local_backend import LocalBackend
 from flask_psc_model.bulk.progress import Progress, format_rate, format_time
+from flask_psc_model.bulk.ray_cluster import RayCluster
 from flask_psc_model.bulk.run import BulkRun, Policy
 from flask_psc_model.bulk.selection import select_left
 from flask_psc_model.bulk.shard import Shard
 from flask_psc_model.bulk.sources import FlatSource, FolderSource, ListSource
 from flask_psc_model.bulk.stop_signals import StopSignals
-from flask_psc_model.bulk.workers import Worker, WorkerLost
+from flask_psc_model.bulk.workers import NoCapacity, Worker, WorkerLost
 from flask_psc_model.errors import DONE, FAILED, NOT_LOADED
 from flask_psc_model.jobs.result import READY, JobResult
 from flask_psc_model.model.metadata import Metadata
@@ -140,6 +143,48 @@ def test_every_process_has_as_many_devices_as_the_model_asks_for(monkeypatch):
     found = [each[devices.VARIABLE] for each in devices.assign_devices(2, 9)]
     assert found == ["4,5,6", "4,5,6"]
     assert devices.assign_devices(1, 2) == [{}]
+
+
+# --- a Ray cluster -------------------------------------------------------------------
+
+
+class FakeRay:
+    """Ray, as far as the driver uses it to find resources."""
+
+    def __init__(self, free):
+        self.free = free
+
+    def init(self, **_):
+        """Connect."""
+
+    def shutdown(self):
+        """Disconnect."""
+
+    def nodes(self):
+        return [{"Alive": True, "Resources": {"CPU": 4, "memory": 8 * GIB}}] * 2
+
+    def available_resources(self):
+        return self.free
+
+
+def test_nobody_who_listens_is_noticed_at_once(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", FakeRay({}))
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = "127.0.0.1:{}".format(unused.getsockname()[1])
+        with pytest.raises(NoCapacity, match="cannot connect .* " + address):
+            RayCluster(address, ".").__enter__()
+
+
+@pytest.mark.parametrize(
+    ("free", "slots"), [({"CPU": 8, "memory": 16 * GIB}, 4), ({"CPU": 3}, 1), ({}, 1)]
+)
+def test_only_what_is_free_in_a_cluster_counts(monkeypatch, caplog, free, slots):
+    monkeypatch.setitem(sys.modules, "ray", FakeRay(free))
+    with RayCluster("auto", ".") as cluster:
+        assert cluster.available_slots(make_limits(cpu=2)) == slots
+    waits = "waiting for 2 CPUs, the resources of model.yaml"
+    assert (waits in caplog.text) == (free == {})
 
 
 # --- the crew --------------------------------------------------------------------
