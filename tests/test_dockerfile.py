@@ -137,7 +137,7 @@ def test_a_pipeline_fills_the_labels_and_pushes_what_it_tested_with_attestations
     environment |= {**variables, "REVISION": "0123abcd", "SOURCE": "https://example.com/team/leaves"}
     environment |= {"GITHUB_ENV": str(tmp_path / "variables"), "CI_REGISTRY_USER": "ann", "CI_REGISTRY_PASSWORD": "t"}
     if ci == "github":
-        job = pipeline["jobs"]["image"]
+        job = pipeline["jobs"]["release"]
         assert job["env"] == {
             "REVISION": "${{ github.sha }}",
             "SOURCE": "${{ github.server_url }}/${{ github.repository }}",

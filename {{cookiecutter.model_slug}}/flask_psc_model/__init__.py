@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .model.base import ModelBase
+    from .model.base import BatchModelBase, ModelBase
     from .model.metadata import load_metadata
     from .server.app import create_app
     from .server.routes import api
