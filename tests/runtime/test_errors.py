@@ -38,9 +38,10 @@ def test_every_error_has_a_kind_with_a_status():
         assert error("a text").message == "a text"
 
 
-def test_only_the_server_and_the_record_of_failures_look_up_a_status():
+def test_only_the_server_and_bulk_runs_look_up_a_status():
     users = {path for path in find_users("STATUS_CODES") if "server" not in path}
-    assert users == {"errors.py", os.path.join("bulk", "failures.py")}
+    bulk = {os.path.join("bulk", name) for name in ("crew.py", "journal.py", "run.py")}
+    assert users == {"errors.py"} | bulk
 
 
 def test_the_model_its_jobs_and_its_workers_know_no_status():
