@@ -433,7 +433,12 @@ def test_a_program_that_prints_at_its_end_loses_nothing(tmp_path):
     folder = os.path.dirname(os.path.dirname(logs.__file__))
     ended = subprocess.run(
         [sys.executable, "-c", code],
-        env=dict(os.environ, PYTHONPATH=folder, PSC_LOG_FORMAT="json"),
+        env=dict(
+            os.environ,
+            PYTHONDONTWRITEBYTECODE="1",
+            PYTHONPATH=folder,
+            PSC_LOG_FORMAT="json",
+        ),
         stderr=subprocess.PIPE,
         timeout=60,
     )
