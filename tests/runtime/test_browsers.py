@@ -123,6 +123,7 @@ FOREIGN = [
     "evil.example:80:80",
     "localhost,evil.example",
     "evil.example#@localhost",
+    "[localhost]",
     "box",
 ]
 

@@ -78,7 +78,9 @@ def _is_own_host(host: str, allowed: Sequence[str]) -> bool:
         # nobody can make an address point elsewhere
         return bool(ipaddress.ip_address(name))
     except ValueError:
-        pass
+        if "[" in host:
+            # before Python 3.11.4, any text may be in brackets
+            return False
     dotted = "." + name
     return any(
         name == each or (each.startswith(".") and dotted.endswith(each))
