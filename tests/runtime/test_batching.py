@@ -11,7 +11,7 @@ import pytest
 from flask_psc_model import BatchModelBase, create_app
 from flask_psc_model.jobs.execution import Execution
 from flask_psc_model.jobs.job import Job
-from flask_psc_model.logs import NO_CONTEXT
+from flask_psc_model.logs import NO_CONTEXT, get_context
 from flask_psc_model.model.spec import ModelSpec
 from flask_psc_model.workers import batching
 from flask_psc_model.workers.batching import Attempt, BatchLoop, compute, count_threads
@@ -19,6 +19,7 @@ from flask_psc_model.workers.table import WAITING, JobTable
 
 from .apps import check
 from .job_folders import JobFolders
+from .processes import wait_until
 
 
 class Model(BatchModelBase):
@@ -304,6 +305,28 @@ def test_jobs_meet_in_a_batch_without_a_model_process(tmp_path):
     assert sum(sizes) == 8
     assert max(sizes) == 3
     assert sum(runner.stats.batch_jobs.read()[0]) == len(sizes)
+
+
+def test_a_thread_that_has_computed_jobs_of_others_logs_with_its_own_id(tmp_path):
+    class Failing(Model):
+        def predict(self, batch):
+            return []
+
+    app = create_app(Failing)
+    jobs = [JobFolders(tmp_path / str(n), input="text") for n in range(4)]
+    runner = app.extensions["psc_model"]
+
+    def run(number):
+        headers = {"X-Request-ID": str(number)}
+        client = app.test_client()
+        check(client.post("/run", json=jobs[number].body, headers=headers), 500)
+        return get_context().request_id
+
+    with ThreadPoolExecutor(4) as clients:
+        with runner.hold():
+            ids = [clients.submit(run, number) for number in range(4)]
+            wait_until(lambda: runner.count_waiting() == 4)
+        assert [each.result() for each in ids] == ["0", "1", "2", "3"]
 
 
 def test_ctrl_c_ends_the_process_at_hand(job):

@@ -13,7 +13,7 @@ from ..jobs.job import Job
 from ..jobs.outputs import Destination
 from ..jobs.result import READY, JobResult, not_loaded
 from ..jobs.transaction import commit, recover
-from ..logs import begin_job, end_job, get_context
+from ..logs import begin_job, end_job, get_context, set_context
 from ..model.loading import ModelFactory, close_model, is_batch_model, load_model
 from ..model.spec import ModelSpec
 from .batching import Attempt, compute
@@ -185,6 +185,8 @@ class LocalRunner(Runner):
             self._finish(attempt)
         finally:
             end_job(attempt.context)
+            # this thread may have computed the jobs of others
+            set_context(attempt.context)
         attempt.clock.release()
         if attempt.is_interrupted:
             raise KeyboardInterrupt
