@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import settings
@@ -15,8 +16,10 @@ from .template import TEMPLATE
 sys.dont_write_bytecode = True
 sys.path.insert(0, TEMPLATE)
 
-# a shell has what it starts in the background ignore this one, and the commands with it
+# a shell has what it starts in the background ignore the one, and nohup the other, and
+# the commands with it
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # the same examples in every run; `--hypothesis-profile=thorough` makes more of them
 SAME = {"derandomize": True, "deadline": None, "database": None}
@@ -57,3 +60,18 @@ def pytest_runtest_makereport():
     if report.failed:
         for server in RUNNING:
             report.sections.append(("a server's log", server.read_log()[-20000:]))
+
+
+@pytest.fixture
+def gate(tmp_path):
+    """Return the path of a file for which jobs wait; made at the latest at the end."""
+    path = tmp_path / "gate"
+    yield path
+    path.touch()
+
+
+@pytest.fixture
+def pool():
+    """Return threads for requests in the background."""
+    with ThreadPoolExecutor(200) as pool:
+        yield pool

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask_psc_model.client import Client
@@ -70,21 +69,6 @@ def impatient(tmp_path):
     with serve(project) as server:
         check(server.client.get("/status"), 200)
         yield server
-
-
-@pytest.fixture
-def gate(tmp_path):
-    """Return the path of a file for which jobs wait; made at the latest at the end."""
-    path = tmp_path / "gate"
-    yield path
-    path.touch()
-
-
-@pytest.fixture
-def pool():
-    """Return threads for requests in the background."""
-    with ThreadPoolExecutor(16) as pool:
-        yield pool
 
 
 @pytest.fixture

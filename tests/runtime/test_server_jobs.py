@@ -52,21 +52,6 @@ def server(project):
         yield server
 
 
-@pytest.fixture
-def gate(tmp_path):
-    """Return the path of a file for which jobs wait; made at the latest at the end."""
-    path = tmp_path / "gate"
-    yield path
-    path.touch()
-
-
-@pytest.fixture
-def pool():
-    """Return threads for requests in the background."""
-    with ThreadPoolExecutor(200) as pool:
-        yield pool
-
-
 def make_jobs(tmp_path, count, *lines):
     """Return jobs that differ in the last line of their input."""
     jobs = [JobFolders(tmp_path / "job {}".format(i)) for i in range(count)]

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -42,21 +41,6 @@ SERVERS = {
 def project(tmp_path_factory):
     """Return a project whose model does what its input says."""
     return make_project(tmp_path_factory.mktemp("lifetime") / "project", models.ACTOR)
-
-
-@pytest.fixture
-def gate(tmp_path):
-    """Return the path of a file for which jobs wait; made at the latest at the end."""
-    path = tmp_path / "gate"
-    yield path
-    path.touch()
-
-
-@pytest.fixture
-def pool():
-    """Return threads for requests in the background."""
-    with ThreadPoolExecutor(8) as pool:
-        yield pool
 
 
 @pytest.fixture(params=SERVERS.values(), ids=list(SERVERS))
