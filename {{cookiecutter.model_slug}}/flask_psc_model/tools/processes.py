@@ -1,21 +1,16 @@
-"""A process and what it has started, from /proc."""
+"""A process and what it has started."""
 
 import contextlib
 import os
 import signal
-from typing import Dict, List, Set
+from typing import List, Set
+
+from ..procfs import list_descendants
 
 
 def list_tree(pid: int) -> List[int]:
     """Return the process ids of a process and of its descendants."""
-    children: Dict[int, List[int]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            children.setdefault(_find_parent(name), []).append(int(name))
-    tree = [pid]
-    for each in tree:
-        tree += children.get(each, [])
-    return tree
+    return [pid, *list_descendants(pid)]
 
 
 def kill_tree(pid: int) -> None:
@@ -36,12 +31,3 @@ def kill_tree(pid: int) -> None:
 def _send(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
-
-
-def _find_parent(pid: str) -> int:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            # the program's name is in parentheses, and may contain some
-            return int(file.read().rpartition(")")[2].split()[1])
-    except (OSError, IndexError):
-        return 0
