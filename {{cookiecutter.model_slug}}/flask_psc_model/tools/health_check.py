@@ -10,6 +10,7 @@ import re
 from typing import Dict, Iterator, Match, Optional
 
 from ..model.units import format_duration, parse_duration
+from .files import replace_file
 
 DOCKERFILE = "Dockerfile"
 
@@ -72,8 +73,7 @@ def write_times(folder: str, status_timeout: float) -> Optional[str]:
     if changed == text:
         return None
     path = os.path.join(folder, DOCKERFILE)
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        file.write(changed)
+    replace_file(path, changed.encode("utf-8"))
     return path
 
 
