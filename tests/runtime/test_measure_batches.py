@@ -86,10 +86,21 @@ class FakeRunning:
         self.memory = self.Memory()
         self.folder = self
         self.made = []
+        self.similar = 0
         self.run = run
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Remove nothing."""
 
     def make_job(self, inputs):
         self.made.append(inputs)
+        return self
+
+    def make_similar(self, _):
+        self.similar += 1
         return self
 
 
@@ -113,8 +124,9 @@ def test_clients_share_the_cases_and_each_runs_its_own_job(monkeypatch):
     monkeypatch.setattr(batches, "SECONDS", 0.05)
     running = FakeRunning(answer(200), *COUNTED)
     measured = batches.measure_batches(running, ["one", "two"])
-    assert len(running.made) == 1 + 8 + 64
-    assert running.made.count("one") == 1 + 4 + 32
+    # inputs may be large
+    assert running.made == ["one", "two"]
+    assert running.similar == 1 + 8 + 64
     assert list(measured.rates) == [1, 8, 64]
     assert min(measured.rates.values()) > 0
     assert measured.peak_memory == 500

@@ -119,3 +119,14 @@ def test_files_that_nobody_can_remove_are_named(monkeypatch):
         match="remove it with `sudo rm -r {}`".format(os.path.dirname(folder.path)),
     ):
         folder.remove()
+
+
+def test_a_similar_job_has_the_inputs_of_another_and_outputs_of_its_own():
+    with SharedFolder("/data") as folder, folder.make_job({"a.txt": b"1"}) as source:
+        with folder.make_similar(source) as job:
+            assert os.listdir(job.input_folder) == ["a.txt"]
+            assert job.body["input"] == source.body["input"]
+            assert job.body["output"] != source.body["output"]
+        # it removes its own files only
+        assert os.listdir(source.input_folder) == ["a.txt"]
+        assert not os.path.exists(job.output_folder)

@@ -92,12 +92,26 @@ class SharedFolder:
         Raises:
             FolderFailed: they cannot be written.
         """
+        job = self._make_job()
+        job.write_inputs(inputs)
+        return job
+
+    def make_similar(self, source: "SharedJob") -> "SharedJob":
+        """Return a new job that reads the inputs of another one.
+
+        Raises:
+            FolderFailed: its folders cannot be made.
+        """
+        job = self._make_job()
+        job.input_folder = source.input_folder
+        job.body["input"] = source.body["input"]
+        return job
+
+    def _make_job(self) -> "SharedJob":
         self._count += 1
         name = str(self._count)
         path = os.path.join(self.path, name)
-        job = SharedJob(path, f"{self.server_path}/{name}", self._remove)
-        job.write_inputs(inputs)
-        return job
+        return SharedJob(path, f"{self.server_path}/{name}", self._remove)
 
     def check_space(self, size: int) -> None:
         """Check that the server can write its outputs.

@@ -1,9 +1,11 @@
 """Measures a batch model under many clients: its throughput, and a full batch."""
 
+import itertools
 import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ...client import Client
@@ -63,11 +65,17 @@ def measure_batches(running: Running, cases: Sequence[Inputs]) -> Optional[Batch
     if not _read_metrics(running.client).batches:
         return None
     rates = {}
-    for clients in CLIENTS:
-        before = _read_metrics(running.client)
-        inputs = [cases[number % len(cases)] for number in range(clients)]
-        count, seconds = _drive(running, list(map(running.folder.make_job, inputs)))
-        rates[clients] = count / seconds
+    with ExitStack() as stack:
+        # one copy of the inputs, which may be large, for all clients
+        sources = [stack.enter_context(running.folder.make_job(each)) for each in cases]
+        for clients in CLIENTS:
+            before = _read_metrics(running.client)
+            jobs = [
+                stack.enter_context(running.folder.make_similar(source))
+                for source in itertools.islice(itertools.cycle(sources), clients)
+            ]
+            count, seconds = _drive(running, jobs)
+            rates[clients] = count / seconds
     after = _read_metrics(running.client)
     batches = max(after.batches - before.batches, 1)
     return Batches(
