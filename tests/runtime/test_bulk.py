@@ -642,6 +642,48 @@ def test_a_run_whose_journal_cannot_be_written_closes_its_workers(
     assert worker.calls[-1] == "close"
 
 
+def test_a_journal_that_fails_while_jobs_run_ends_the_run(
+    tmp_path, make_job, monkeypatch
+):
+    journal = open_journal(tmp_path)
+    is_running = threading.Event()
+
+    class Slow(FakeWorker):
+        def run(self, job):
+            if job.name == "b":
+                is_running.set()
+                time.sleep(0.2)
+            else:
+                is_running.wait(20)
+            return RAN
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for name in ("end", "stop"):
+        monkeypatch.setattr(journal, name, fail)
+    workers = [Slow(), Slow()]
+    with pytest.raises(OSError, match="No space"):
+        work(journal, workers, [make_job("a"), make_job("b")])
+    assert [worker.calls[-1] for worker in workers] == ["close", "close"]
+
+
+def test_a_job_whose_worker_was_lost_is_cleaned_up_before_it_runs_again(make_job):
+    events = []
+
+    class Job(FolderJob):
+        def prepare(self):
+            events.append("prepare")
+
+        def clean_up(self):
+            time.sleep(0.05)
+            events.append("clean up")
+
+    job = Job("a", "/in", "/out")
+    run_crew(FakeWorker(WorkerLost("gone")), FakeWorker(), jobs=[job])
+    assert events == ["prepare", "clean up"] * 2
+
+
 def test_too_many_failures_end_a_run(tmp_path, make_job):
     jobs = [make_job(str(number)) for number in range(9)]
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -312,12 +313,25 @@ def test_a_folder_of_files_becomes_a_folder_of_files(bulk, tmp_path):
     assert "2 of 3 jobs are done" in bulk.run("--flat", "--resume").output
 
 
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"
+
+
+def test_a_run_that_cannot_begin_has_a_report_too(bulk, tmp_path):
+    bulk.give("", count=3).project = make_project(tmp_path / "p", "import nothing_such")
+    path = bulk.folder / "report.json"
+    assert bulk.run("--report", str(path)).code == 1
+    report = json.loads(path.read_text())
+    assert (report["notRun"], report["exitStatus"]) == (3, 1)
+
+
 def test_the_report_has_the_summary_for_programs(bulk):
     bulk.give("fine", count=2).give(refused="refuse a cat")
     path = bulk.folder / "report.json"
     assert bulk.run("--accept-refused", "--report", str(path)).code == 0
     report = json.loads(path.read_text())
     assert report.pop("seconds") > 0
+    assert re.fullmatch(TIME, report.pop("started"))
+    assert re.fullmatch(TIME, report.pop("ended"))
     assert report == {
         "jobs": 3,
         "done": 2,

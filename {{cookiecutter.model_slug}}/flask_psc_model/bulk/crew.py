@@ -180,13 +180,14 @@ class Crew:
             if result.ok:
                 job.finish()
         except WorkerLost:
+            # before another worker runs the job
+            job.clean_up()
             self._requeue(worker, job, inputs)
             raise
         except Exception as error:
             log.exception("the job %s failed", job.name)
             result = JobResult(FAILED, f"unexpected error: {describe(error)}")
-        finally:
-            job.clean_up()
+        job.clean_up()
         self._finish(worker, job, result, inputs)
 
     def _next_job(self, worker: Worker) -> Optional[FolderJob]:
@@ -230,7 +231,9 @@ class Crew:
         attempts = self._attempts.get(job.name, 0) + 1
         with self._changed:
             if self._is_aborted:
-                self._journal.stop(job)
+                # the journal may be what has ended the run
+                with contextlib.suppress(OSError):
+                    self._journal.stop(job)
             elif STATUS_CODES[result.kind] >= 500 and attempts <= self._retries:
                 log.warning("running %s again: %s", job.name, result.message)
                 self._attempts[job.name] = attempts

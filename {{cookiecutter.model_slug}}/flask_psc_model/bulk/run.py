@@ -1,5 +1,6 @@
 """A bulk run: runs jobs with a crew, shows progress and keeps the journal."""
 
+import datetime
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -141,7 +142,11 @@ class BulkRun:
     def report(self) -> Dict[str, Any]:
         """Return the result of the run, for `json.dump`."""
         progress = self.progress
+        ended = datetime.datetime.now(datetime.timezone.utc)
+        started = ended - datetime.timedelta(seconds=progress.seconds)
         return {
+            "started": started.isoformat(timespec="seconds"),
+            "ended": ended.isoformat(timespec="seconds"),
             "jobs": progress.total,
             "done": progress.done,
             "failed": progress.failed,

@@ -154,21 +154,24 @@ def main(
         selection.attempts,
         selection.failures,
     )
+    status, problem = 1, ""
     try:
         status = run_jobs(model, selection, run, processes, address)
     except KeyboardInterrupt:
-        sys.exit(130)
+        status = 130
     except OSError as error:
         click.echo(run.summarise())
-        exit_with_error(
+        problem = (
             f"cannot write {error.filename or journal.errors_path}: {error.strerror};"
             " make sure that there is space, and continue with --resume"
         )
     except NoCapacity as error:
-        exit_with_error(error)
+        problem = str(error)
     if report:
         json.dump(dict(run.report(), exitStatus=status), report, indent=2)
         report.write("\n")
+    if problem:
+        exit_with_error(problem)
     sys.exit(status)
 
 
