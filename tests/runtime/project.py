@@ -129,7 +129,12 @@ def _compile_runtime():
     return folder
 
 
+def read_metric(server, name):
+    """Return the value of a metric without labels."""
+    text = server.client.get("/metrics").data.decode()
+    return float(re.search("^{} (.*)$".format(name), text, re.M).group(1))
+
+
 def count_waiting(server):
     """Return the number of jobs that wait for their turn in a server."""
-    metrics = server.client.get("/metrics").data.decode()
-    return float(re.search("^psc_model_waiting_jobs (.*)$", metrics, re.M).group(1))
+    return read_metric(server, "psc_model_waiting_jobs")

@@ -15,7 +15,7 @@ from .apps import check
 from .connections import Connection
 from .job_folders import JobFolders
 from .processes import find_model_process, wait_until
-from .project import make_project, serve
+from .project import make_project, read_metric, serve
 
 pytestmark = pytest.mark.server
 
@@ -116,6 +116,12 @@ def check_all(jobs, answers, bad):
 def count_started(jobs):
     """Return how many jobs have a staging folder."""
     return len([job for job in jobs if job.outputs()])
+
+
+def count_jobs(server):
+    """Return how many jobs a server has."""
+    names = ["psc_model_waiting_jobs", "psc_model_running_jobs"]
+    return sum(read_metric(server, name) for name in names)
 
 
 def read_trace(project):
@@ -291,6 +297,7 @@ def interrupt(tmp_path, clients, make_jobs):
                 started = min(number, 1 + held) if held else number
                 wait_until(lambda count=started: count_started(jobs) == count)
                 wait_until(lambda: os.path.exists(os.path.join(project, "trace")))
+            wait_until(lambda: count_jobs(server) == COUNT)
             model = find_model_process(server)
             # it sends SIGTERM; a signal of our own could be late
             check(server.client.post("/shutdown"), 202)

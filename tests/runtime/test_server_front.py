@@ -28,7 +28,7 @@ from .processes import (
     list_children,
     wait_until,
 )
-from .project import count_waiting, make_project, serve
+from .project import count_waiting, make_project, read_metric, serve
 
 pytestmark = pytest.mark.server
 
@@ -95,12 +95,6 @@ def begin(server, pool, job, gate):
 def check_now(server):
     """Check that the status is answered within 5 s."""
     check(Client(server.client.url, timeout=5).get("/status"), 200)
-
-
-def read_metric(server, name):
-    """Return the value of a metric without labels."""
-    text = server.client.get("/metrics").data.decode()
-    return float(re.search("^{} (.*)$".format(name), text, re.M).group(1))
 
 
 # --- slow clients ----------------------------------------------------------------
@@ -307,6 +301,33 @@ def test_a_server_that_stops_runs_the_jobs_that_wait(
     assert [each.read() for each in jobs] == ["hello"] * 3
 
 
+def test_a_server_that_stops_refuses_what_has_not_arrived(project, job, gate, pool):
+    # with four threads, one may read a large request; the last one waits for it
+    names = ["head", "body", "chunk", "large chunk", "large body"]
+    with serve(project, GUNICORN_CMD_ARGS="--threads 4") as server:
+        running = begin(server, pool, job, gate)
+        with connect(server, len(names)) as connections:
+            for name, connection in zip(names, connections):
+                connection.send(HALVES[name])
+                check(server.client.get("/status"), 200)
+            check(server.client.post("/shutdown"), 202)
+            for connection in connections[:3] + connections[4:]:
+                status_code, body = connection.read_answer()
+                assert status_code == 503
+                assert body["message"] == "the server is shutting down"
+        gate.touch()
+        check(running.result(), 200)
+
+
+def test_a_server_that_stops_accepts_no_connection(project, job, gate, pool):
+    with serve(project) as server:
+        running = begin(server, pool, job, gate)
+        check(server.client.post("/shutdown"), 202)
+        wait_until(lambda: not can_connect(server))
+        gate.touch()
+        check(running.result(), 200)
+
+
 def test_what_is_left_when_the_time_to_stop_is_over_gets_500_and_503(
     tmp_path, job, gate, pool
 ):
@@ -348,6 +369,15 @@ def test_after_a_reload_the_model_starts_when_the_old_one_is_gone(
         check(waiting.result(), 200)
         assert not is_alive(model)
         assert find_model_process(server) in list_children(new)
+
+
+def can_connect(server):
+    """Return whether a server accepts a connection."""
+    try:
+        with connect(server, 1):
+            return True
+    except ConnectionRefusedError:
+        return False
 
 
 def run_in_new(server, job):

@@ -25,6 +25,9 @@ from .threads import ThreadPool
 #: Seconds that a thread waits for its client's next request.
 LINGER = 0.005
 
+#: Seconds that a server which stops waits for the first bytes of new connections.
+LAST_SECONDS = 0.2
+
 #: Seconds for which no connection is accepted when the system can open none.
 PAUSE = 1.0
 
@@ -71,6 +74,8 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
                 self.tpool.size,
             )
         super().run()
+        # before version 24, the loop ends while requests are arriving
+        self._refuse_all()
 
     def accept(self, *args: Any) -> None:
         """Accept a connection; pause where the system can open none."""
@@ -102,18 +107,22 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
         """Start or stop to accept connections, from version 24 on."""
         self._resume()
         super().set_accept_enabled(enabled)
+        if not self.alive:
+            # its clients would wait until the last job has ended, and get no answer
+            for listener in self.sockets:
+                listener.close()
 
     def murder_keepalived(self, *args: Any, **options: Any) -> None:
         """Close the connections that are idle, or send, for too long."""
         super().murder_keepalived(*args, **options)
+        if not self.alive:
+            self._refuse_all()
         now = time.monotonic()
         if now < self._next_sweep:
             return
         self._next_sweep = now + SWEEP_SECONDS
         for conn, arrival in list(self._arriving.items()):
-            if not self.alive:
-                self._refuse(conn, 503, "the server is shutting down")
-            elif now >= arrival.deadline:
+            if now >= arrival.deadline:
                 self._refuse(conn, 408, "the request did not arrive in time")
         while self._large and self._has_room():
             self._receive(self._large.popleft())
@@ -228,15 +237,25 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
         self._receiving.add(conn)
         self._submit(conn)
 
+    def _refuse_all(self) -> None:
+        """Refuse what has not arrived when the server stops."""
+        end = time.monotonic() + LAST_SECONDS
+        for conn in [*self._arriving, *self._large]:
+            front.is_readable(conn.sock, max(end - time.monotonic(), 0))
+            self._refuse(conn, 503, "the server is shutting down")
+        self._large.clear()
+
     def _refuse(self, conn: Any, status_code: int, message: str) -> None:
         """Close a connection whose request has not arrived, with a response to it."""
-        arrival = self._arriving.pop(conn)
-        self.poller.unregister(conn.sock)
-        if arrival.seen:
-            _send(conn.sock, front.format_response(status_code, message))
-            # with bytes unread, the kernel would drop the response
-            with contextlib.suppress(OSError):
-                conn.sock.recv(arrival.seen, socket.MSG_DONTWAIT)
+        # that of a large request is not registered
+        with contextlib.suppress(KeyError):
+            self.poller.unregister(conn.sock)
+        with contextlib.suppress(OSError):
+            data = front.peek(conn.sock)
+            if data or _get_held(conn):
+                _send(conn.sock, front.format_response(status_code, message))
+                # with bytes unread, the kernel would drop the response
+                conn.sock.recv(len(data or b""), socket.MSG_DONTWAIT)
         self._drop(conn)
 
     def _drop(self, conn: Any) -> None:
