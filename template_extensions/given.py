@@ -238,12 +238,24 @@ class Command:
             if isinstance(value, (list, dict, type(None))) or (choices and text not in choices):
                 # an answer of the same meaning, or an example
                 text = {True: "yes", False: "no"}.get(value, "") if isinstance(value, bool) else ""
-                text = text if text in choices else str(default(key, {"model_name": "Leaf Disease Finder"}))
+                text = text if text in choices else _find_default(key, values)
             shown = "" if isinstance(value, (list, dict, type(None))) else f" {texts.get(key, value)}"
             yield (
                 key,
                 f"{key}:{shown} is {KINDS.get(type(value), 'a date')}, not text: write {key}: {yaml_string(text)}",
             )
+
+
+def _find_default(key: str, values: Mapping[str, Any]) -> str:
+    """Return what Enter answers to a question after those answers before it that can be used."""
+    answers: dict[str, Any] = {}
+    for each, question in questions().items():
+        if each == key:
+            break
+        value = values.get(each)
+        is_usable = isinstance(value, str) and (not isinstance(question, list) or value in question)
+        answers[each] = value if is_usable else default(each, answers)
+    return default(key, answers)
 
 
 def _describe_unknown(key: str) -> str:
