@@ -143,12 +143,13 @@ def _listen_as_configured() -> None:
     context = click.get_current_context(silent=True)
     if context is None:
         return
+    find_source = context.get_parameter_source
     run_simple = serving.run_simple
 
     def run(host: str, port: int, *args: Any, **options: Any) -> None:
-        if context.get_parameter_source("host") is ParameterSource.DEFAULT:
+        if find_source("host") is ParameterSource.DEFAULT:
             host = read_host(DEVELOPMENT_HOST)
-        if context.get_parameter_source("port") is ParameterSource.DEFAULT:
+        if find_source("port") is ParameterSource.DEFAULT:
             port = read_port()
         run_simple(host, port, *args, **options)
 
