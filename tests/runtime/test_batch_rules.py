@@ -187,6 +187,8 @@ class FakeProcess:
         """Do what a job does at a step; return whether it, and its batch, go on."""
         if self._jobs.get(number, ["", ""])[1] != step or self.code is not None:
             return number in self._jobs
+        # one of it may have failed just now
+        batch = [each for each in batch if each in self._jobs]
         deed = self._jobs[number][2]
         if deed == "die":
             self._die()
