@@ -55,7 +55,8 @@ def start_process(project, command, **environment):
     finally:
         # a server's own processes end with it
         process.kill()
-        process.communicate()
+        process.wait()
+        process.stdout.close()
 
 
 def start(project, command, **environment):
