@@ -15,6 +15,7 @@ from typing import Any
 from harness.batches import FULL, QUICK, PictureBench, list_goals, list_servers, measure, to_markdown, write_json
 from harness.contender import BENCHMARKS, REQUIREMENTS
 from harness.errors import BenchmarkFailed
+from harness.terminal import RED, paint, progress
 
 TEMPLATE = BENCHMARKS.parent
 
@@ -53,7 +54,7 @@ def main() -> int:
                 parts.append(f"## {title}\n\n{to_markdown(servers, medians, goals)}\n")
                 content[f"{call_ms:g}+{picture_ms:g}"] = medians
     except BenchmarkFailed as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(paint(f"error: {error}", RED, sys.stderr), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -69,15 +70,6 @@ a job is that at 64 clients.
         (BENCHMARKS / "batches.md").write_text(text, encoding="utf-8")
         write_json(BENCHMARKS / "batches.json", content)
     return 0
-
-
-def progress(text: str) -> None:
-    """Print a line of progress.
-
-    Args:
-        text: the line.
-    """
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from harness.batches import FULL, QUICK, PictureBench, find_peers, list_servers,
 from harness.contender import BENCHMARKS, REQUIREMENTS
 from harness.errors import BenchmarkFailed
 from harness.results import Goal
+from harness.terminal import RED, paint, progress
 
 TEMPLATE = BENCHMARKS.parent
 
@@ -45,7 +46,7 @@ def main() -> int:
             # the class of a picture depends a little on the size of its batch
             medians = measure(bench, servers, plan, {}, progress, is_exact=False)
     except BenchmarkFailed as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(paint(f"error: {error}", RED, sys.stderr), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -73,15 +74,6 @@ def find_gpu() -> str:
     command = [program, "--query-gpu=name", "--format=csv,noheader"]
     result = subprocess.run(command, capture_output=True, text=True)
     return "" if result.returncode else result.stdout.strip().partition("\n")[0]
-
-
-def progress(text: str) -> None:
-    """Print a line of progress.
-
-    Args:
-        text: the line.
-    """
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

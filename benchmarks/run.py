@@ -16,17 +16,16 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TextIO
 
 from harness.contender import BENCHMARKS, CONTENDERS, Contender
 from harness.errors import BenchmarkFailed
 from harness.jobs import Jobs
 from harness.measurement import measure_load, measure_memory, measure_start, measure_status
 from harness.results import Results
+from harness.terminal import GREEN, RED, paint, progress
 from harness.workshop import Workshop
 
 TEMPLATE = BENCHMARKS.parent
-GREEN, RED, DIM, RESET = "\033[32m", "\033[31m", "\033[2m", "\033[0m"
 COLORS = {"reached": GREEN, "missed": RED}
 
 
@@ -193,26 +192,6 @@ def write(results: Results, plan: Plan, markdown: str) -> None:
     (BENCHMARKS / "results.md").write_text(text, encoding="utf-8")
     (BENCHMARKS / "results.json").write_text(json.dumps(results.to_json(), indent=1) + "\n", encoding="utf-8")
     progress("wrote benchmarks/results.md and benchmarks/results.json")
-
-
-def progress(line: str) -> None:
-    """Print the progress, apart from the results.
-
-    Args:
-        line: the text.
-    """
-    print(paint(line, DIM, sys.stderr), file=sys.stderr, flush=True)
-
-
-def paint(text: str, color: str, stream: TextIO) -> str:
-    """Colour a text where that can be seen and is wanted.
-
-    Args:
-        text: what to colour.
-        color: an escape sequence.
-        stream: where it will be written.
-    """
-    return f"{color}{text}{RESET}" if stream.isatty() and not os.environ.get("NO_COLOR") else text
 
 
 def stop(number: int, frame: FrameType | None) -> None:
