@@ -32,7 +32,7 @@ AUTHOR = "Your Name"
 ENTER = "\n" * len([name for name in QUESTIONS if not name.startswith("_")])
 
 #: The files of the runtime end in these; a cache beside them does not.
-RUNTIME_SUFFIXES = (".py", ".typed", ".html", ".css", ".js", "LICENSE")
+RUNTIME_SUFFIXES = (".py", ".typed", ".html", ".css", ".js", ".yaml", "LICENSE")
 
 
 class Repository:

@@ -91,6 +91,14 @@ def test_its_server_does_a_job_and_shuts_down(
         assert f"flask_psc_model {runtime_version()}: the model is ready" in server.read_log()
 
 
+@pytest.mark.network
+def test_it_has_the_manifests(bake: Bake, version: str, environment: Environment) -> None:
+    repository = bake(python_version=version, runtime="package")
+    command = ("python", "-m", "flask_psc_model", "kubernetes", "--image", "model:1", "--claim", "jobs")
+    for options, count in ((), 4), (("--job",), 1):
+        assert repository.run(*command, *options, environment=environment).count("\nkind: ") == count
+
+
 def test_only_the_folder_of_the_runtime_is_left_out(bake: Bake, defaults: Repository) -> None:
     expected = [name for name in defaults.files() if not name.startswith(RUNTIME)]
     assert list(bake(runtime="package").files()) == expected

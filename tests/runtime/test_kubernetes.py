@@ -1,6 +1,5 @@
 """The Kubernetes manifests: resources and times of `model.yaml`, and sound objects."""
 
-import math
 import os
 import re
 import runpy
@@ -13,13 +12,18 @@ import yaml
 from flask_psc_model.cli.kubernetes import main
 from flask_psc_model.model.metadata import Metadata
 from flask_psc_model.model.spec import ModelSpec
-from flask_psc_model.tools.kubernetes import names, probes
-from flask_psc_model.tools.kubernetes.manifests import write_manifests
-from flask_psc_model.tools.kubernetes.pod import count_stop_seconds, make_resources
-from flask_psc_model.tools.kubernetes.quantities import format_cpus, format_memory
+from flask_psc_model.tools.kubernetes import names
+from flask_psc_model.tools.kubernetes.manifests import fill_in, quote
+from flask_psc_model.tools.kubernetes.values import (
+    count_seconds,
+    format_cpus,
+    format_memory,
+    list_resources,
+)
 from flask_psc_model.version import __version__
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from jinja2 import UndefinedError
 
 from . import models
 from .commands import run_python
@@ -49,6 +53,9 @@ SERVER_KINDS = [
     "HorizontalPodAutoscaler",
     "PodDisruptionBudget",
 ]
+
+#: Where the manifests are, before they are filled in.
+FILES = os.path.join(TEMPLATE, "flask_psc_model", "tools", "kubernetes")
 
 BINARY_UNITS = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4}
 
@@ -80,6 +87,18 @@ def describe(folder, metadata):
 def limit(**timeouts):
     """Return limits with these times."""
     return ModelSpec.decode(Metadata({"timeout": timeouts})).limits
+
+
+def fill_in_server(limits=None, **values):
+    """Return the manifests of a server with these limits and values, parsed."""
+    given = {
+        **{"name": "a", "namespace": None, "version": "", "runtime": "1", "image": "a"},
+        **{"user": 0, "group": None, "cpu": "1", "memory": "1Gi", "gpus": 0},
+        **{"port": 8080, "claim": None, "replicas": 1, "max_replicas": 2},
+        **count_seconds(limits or limit()),
+        **values,
+    }
+    return list(yaml.safe_load_all(fill_in("server.yaml", given)))
 
 
 def find_pod(manifest):
@@ -115,21 +134,19 @@ def test_a_pod_is_given_what_the_model_needs(make_manifests):
     assert resources["limits"] == resources["requests"]
 
 
-def test_a_gpu_is_requested_where_the_model_needs_one():
+@pytest.mark.parametrize("args", [(), ("--job", "--claim", "jobs")])
+def test_a_gpu_is_requested_where_the_model_needs_one(repository, make_manifests, args):
     resources = {"memory": {"size": "2G"}, "cpu": {"count": 4}, "gpu": {"count": 2}}
-    asked = make_resources(ModelSpec.decode(Metadata({"resources": resources})).limits)
+    describe(repository, dict(METADATA, resources=resources))
     expected = {"cpu": "4", "memory": "2Gi", "nvidia.com/gpu": "2"}
+    asked = find_container(make_manifests(*args)[0])["resources"]
     assert asked == {"requests": expected, "limits": expected}
 
 
 @pytest.mark.parametrize("gpus", [0, 1])
 def test_a_new_pod_waits_for_the_gpu_of_an_old_one(repository, make_manifests, gpus):
-    path = os.path.join(repository, "model.yaml")
-    with open(path, encoding="utf-8") as file:
-        content = yaml.safe_load(file)
-    content["resources"]["gpu"] = {"count": gpus}
-    with open(path, "w", encoding="utf-8") as file:
-        yaml.safe_dump(content, file)
+    resources = dict(METADATA["resources"], gpu={"count": gpus})
+    describe(repository, dict(METADATA, resources=resources))
     rolling = {"maxSurge": 0, "maxUnavailable": 1}
     strategy = {"type": "RollingUpdate", "rollingUpdate": rolling} if gpus else None
     assert make_manifests()[0]["spec"].get("strategy") == strategy
@@ -199,34 +216,38 @@ durations = st.floats(0.001, 10**6).map("{:.3f}s".format)
     ],
 )
 def test_the_figures_of_the_probes_follow_from_the_time_to_load(
-    status, startup, readiness, liveness
+    repository, make_manifests, status, startup, readiness, liveness
 ):
-    limits = limit(status=status)
-    for make, expected in (
-        (probes.make_startup_probe, startup),
-        (probes.make_readiness_probe, readiness),
-        (probes.make_liveness_probe, liveness),
+    describe(repository, dict(METADATA, timeout={"status": status}))
+    container = find_container(make_manifests()[0])
+    keys = ("periodSeconds", "timeoutSeconds", "failureThreshold")
+    for kind, expected in (
+        ("startupProbe", startup),
+        ("readinessProbe", readiness),
+        ("livenessProbe", liveness),
     ):
-        keys = ("periodSeconds", "timeoutSeconds", "failureThreshold")
-        assert tuple(make(limits)[key] for key in keys) == expected
+        assert tuple(container[kind][key] for key in keys) == expected
 
 
 @given(durations)
 def test_the_model_may_take_its_time_to_load(status):
     limits = limit(status=status)
-    probe = probes.make_startup_probe(limits)
+    container = find_container(fill_in_server(limits)[0])
+    probe = container["startupProbe"]
     seconds = probe["periodSeconds"] * probe["failureThreshold"]
-    assert seconds >= limits.status_timeout + probes.START_SECONDS
+    # until the server listens on a busy node
+    assert seconds >= limits.status_timeout + 30
     # whether it fails at once or takes too long
     assert probe["timeoutSeconds"] == probe["periodSeconds"]
-    assert probes.make_liveness_probe(limits)["timeoutSeconds"] > limits.status_timeout
+    assert container["livenessProbe"]["timeoutSeconds"] > limits.status_timeout
 
 
 @given(durations)
 def test_probes_that_are_given_up_leave_threads_for_jobs(status):
     limits = limit(status=status)
-    for make in (probes.make_startup_probe, probes.make_readiness_probe):
-        assert limits.status_timeout / make(limits)["periodSeconds"] <= 30
+    container = find_container(fill_in_server(limits)[0])
+    for kind in ("startupProbe", "readinessProbe"):
+        assert limits.status_timeout / container[kind]["periodSeconds"] <= 30
 
 
 @pytest.mark.server
@@ -266,8 +287,10 @@ def test_a_pod_is_not_killed_before_its_server_has_ended(tmp_path, monkeypatch, 
     project = make_project(tmp_path / "project", models.ECHO, {"run": run})
     settings = runpy.run_path(project + "/gunicorn.conf.py")
     limits = ModelSpec.load(project).limits
-    assert count_stop_seconds(limits) >= settings["graceful_timeout"] + 5
-    assert count_stop_seconds(limits) >= limits.run_timeout + 5
+    seconds = find_pod(fill_in_server(limits)[0])["terminationGracePeriodSeconds"]
+    # the first five are those of preStop
+    assert seconds >= 5 + settings["graceful_timeout"] + 5
+    assert seconds >= 5 + limits.run_timeout + 5
 
 
 def test_the_pod_has_time_to_leave_the_service_beside(make_manifests):
@@ -563,9 +586,9 @@ def test_a_container_without_enough_memory_to_start_is_refused(repository):
     describe(repository, dict(METADATA, resources={"memory": {"size": "5M"}}))
     limits = ModelSpec.load(str(repository)).limits._replace(cpus=1.0)
     with pytest.raises(ValueError, match="x.yaml: resources.memory.size is 5M: a"):
-        make_resources(limits, "x.yaml")
+        list_resources(limits, "x.yaml")
     enough = limits._replace(memory=6 * 1024**2)
-    assert make_resources(enough)["limits"]["memory"] == "6Mi"
+    assert list_resources(enough)["memory"] == "6Mi"
 
 
 def test_a_missing_resource_is_named_with_the_path_of_its_file(repository):
@@ -605,22 +628,22 @@ def test_whatever_is_made_of_a_title_is_a_name_or_an_error(title):
         assert "no letter" in str(error)
         assert not re.search("[A-Za-z0-9]", title)
         return
-    assert names.check_name(name) == name
+    assert names.check_name("name", name) == name
     assert RFC_1035.fullmatch("{}-{}".format(name, names.MAX_SHARDS - 1))
 
 
 @given(st.text("aZ09-.é\n", max_size=70))
 def test_a_name_that_is_taken_is_one(text):
-    for check, pattern in (
-        (names.check_name, "[a-z]([-a-z0-9]{0,55}[a-z0-9])?"),
-        (names.check_namespace, "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"),
-        (names.check_claim, r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?"),
+    for kind, pattern in (
+        ("name", "[a-z]([-a-z0-9]{0,55}[a-z0-9])?"),
+        ("namespace", "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"),
+        ("claim", r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?"),
     ):
         try:
-            check(text)
+            names.check_name(kind, text)
         except ValueError as error:
             assert repr(text) in str(error)
-            assert check is names.check_claim or not re.fullmatch(pattern, text)
+            assert kind == "claim" or not re.fullmatch(pattern, text)
         else:
             assert re.fullmatch(pattern, text)
 
@@ -628,7 +651,7 @@ def test_a_name_that_is_taken_is_one(text):
 @pytest.mark.parametrize("text", ["a..b", "a.-b", "-a", "a.", "", "A", "a" * 254])
 def test_a_claim_that_none_can_be_is_refused(text):
     with pytest.raises(ValueError, match="is no claim"):
-        names.check_claim(text)
+        names.check_name("claim", text)
 
 
 @given(st.text(max_size=80))
@@ -664,14 +687,20 @@ def test_standard_output_has_the_manifests_and_nothing_else(repository):
         *command + ["--claim", "jobs"], folder=repository, PYTHONPATH=TEMPLATE
     )
     assert again.errors == ""
-    volume = "emptyDir: {}", "persistentVolumeClaim:\n          claimName: jobs"
+    volume = "emptyDir: {}", "persistentVolumeClaim:\n            claimName: jobs"
     assert again.output == ending.output.replace(*volume, 1)
 
 
-@pytest.mark.parametrize("text", ["y", "no", "1e3", "0o7", "0x1f", "12", "-", "a", ""])
+@pytest.mark.parametrize(
+    "text", ["y", "no", "1e3", "0o7", "0x1f", "12", "-", "a", "", "ab:", "null"]
+)
 def test_a_text_stays_one_for_every_reader_of_yaml(text):
-    written = write_manifests([{"name": text}])
-    assert written == "---\nname: '{}'\n".format(text)
+    assert quote(text) == '"{}"'.format(text)
+
+
+@pytest.mark.parametrize("text", ["leaves", "/data/a_b", IMAGE])
+def test_a_text_that_needs_no_quotes_has_none(text):
+    assert quote(text) == text
 
 
 def test_nothing_is_written_as_a_reference(make_manifests, capsys):
@@ -679,12 +708,77 @@ def test_nothing_is_written_as_a_reference(make_manifests, capsys):
     assert not re.search("[&*]id", capsys.readouterr().out)
 
 
-@given(st.recursive(st.text(), lambda inner: st.lists(inner, max_size=3)))
-def test_what_is_written_is_read_as_the_same(content):
-    manifest = {"kind": content, "a": math.pi, "b": {"c": True}}
-    [read] = yaml.safe_load_all(write_manifests([manifest]))
-    assert read == manifest
-    assert list(read) == list(manifest)
+hostile = st.one_of(
+    st.text(),
+    st.text("\"'\\\n\r\t {}$#%&*!|>-:,[]?@`\x00\x85\u2028\U0001f600", min_size=1),
+)
+
+
+@given(hostile)
+@example("a\n---\nkind: Secret")
+@example("${name}")
+@example("{{ name }}")
+@example("## if x")
+@example("'\"")
+def test_no_value_breaks_the_yaml(text):
+    plain = fill_in_server(
+        namespace="N", version="V", runtime="R", claim="C", image="I", name="M"
+    )
+    filled = fill_in_server(
+        **{"namespace": text or "N", "version": text or "V", "runtime": text},
+        **{"claim": text or "C", "image": text, "name": text},
+    )
+    marks = {"R": text, "I": text, "M": text}
+    marks.update({mark: text or mark for mark in "NVC"})
+
+    def replace(node):
+        if isinstance(node, dict):
+            return {key: replace(value) for key, value in node.items()}
+        if isinstance(node, list):
+            return [replace(value) for value in node]
+        return marks.get(node, node) if isinstance(node, str) else node
+
+    assert filled == replace(plain)
+
+
+def test_a_value_that_is_missing_is_an_error():
+    with pytest.raises((UndefinedError, TypeError)):
+        fill_in("server.yaml", {"name": "a"})
+
+
+def test_the_files_are_yaml_before_they_are_filled_in():
+    for name, kinds in (("server.yaml", SERVER_KINDS), ("job.yaml", ["Job"])):
+        with open(os.path.join(FILES, name), encoding="utf-8") as file:
+            text = file.read()
+        documents = list(yaml.safe_load_all(text))
+        assert [each["kind"] for each in documents] == kinds
+        # every condition is a comment that ends
+        opened = re.findall("^ *## (if|else|endif)", text, re.MULTILINE)
+        assert opened.count("if") == opened.count("endif") > 0
+
+
+def test_the_comments_that_explain_a_choice_are_printed(make_manifests, capsys):
+    main(["--image", IMAGE], standalone_mode=False)
+    output = capsys.readouterr().out
+    assert "# Only the cluster can reach it: the API has no password." in output
+    assert "##" not in output
+    assert "${" not in output
+    assert "\n\n" not in output
+
+
+def test_the_pods_of_a_server_and_of_a_bulk_run_are_alike(repository, make_manifests):
+    resources = dict(METADATA["resources"], gpu={"count": 1})
+    describe(repository, dict(METADATA, resources=resources))
+    own = {"terminationGracePeriodSeconds", "restartPolicy", "containers"}
+    pods = []
+    for args in (["--claim", "a"], ["--claim", "a", "--job"]):
+        manifest = make_manifests(*args)[0]
+        pod, container = find_pod(manifest), find_container(manifest)
+        shared = {key: value for key, value in pod.items() if key not in own}
+        for key in ("name", "image", "resources", "volumeMounts", "securityContext"):
+            shared["container." + key] = container[key]
+        pods.append(shared)
+    assert pods[0] == pods[1]
 
 
 # --- what is refused -------------------------------------------------------------

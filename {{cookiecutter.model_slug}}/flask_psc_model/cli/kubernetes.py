@@ -20,16 +20,13 @@ GROWTH = 4
 def _check(
     context: click.Context, parameter: click.Parameter, text: Optional[str]
 ) -> Optional[str]:
-    from ..tools.kubernetes import names
+    from ..tools.kubernetes.names import check_image, check_name
 
-    checks = {
-        "image": names.check_image,
-        "name": names.check_name,
-        "namespace": names.check_namespace,
-        "claim": names.check_claim,
-    }
+    if text is None:
+        return None
+    option = str(parameter.name)
     try:
-        return None if text is None else checks[str(parameter.name)](text)
+        return check_image(text) if option == "image" else check_name(option, text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -137,8 +134,8 @@ def main(
       python -m flask_psc_model.cli.kubernetes --image my-model:1.0.0 --claim jobs \\
           --job --shards 8 | kubectl apply -f -
     """
-    from ..tools.kubernetes.manifests import make_job, make_server, write_manifests
-    from ..tools.kubernetes.workload import Workload
+    from ..tools.kubernetes.manifests import fill_in, list_folders
+    from ..tools.kubernetes.values import read_values
 
     _refuse(context, SERVER_OPTIONS if job else JOB_OPTIONS, job)
     if job and claim is None:
@@ -147,13 +144,18 @@ def main(
     if most < replicas:
         raise click.UsageError("--max-replicas is less than --replicas")
     try:
-        workload = Workload.read(image, name, namespace, claim)
+        values = {
+            **read_values(name),
+            "image": image,
+            "namespace": namespace,
+            "claim": claim,
+        }
         if job:
-            manifests = make_job(
-                workload, inputs, outputs, shards, min(parallelism or shards, shards)
-            )
+            values.update(list_folders(inputs, outputs))
+            parallelism = min(parallelism or shards, shards)
+            values.update(shards=shards, parallelism=parallelism)
         else:
-            manifests = make_server(workload, port, replicas, most)
+            values.update(port=port, replicas=replicas, max_replicas=most)
     except (OSError, ValueError) as error:
         exit_with_error(error)
     if claim is None:
@@ -162,7 +164,7 @@ def main(
             " with it",
             err=True,
         )
-    click.echo(write_manifests(manifests), nl=False)
+    click.echo(fill_in("job.yaml" if job else "server.yaml", values), nl=False)
 
 
 def _refuse(context: click.Context, options: Sequence[str], job: bool) -> None:

@@ -1,5 +1,5 @@
-"""Kubernetes manifests for the model, with the resources and times of `model.yaml`.
+"""Kubernetes manifests for the model: `server.yaml` and `job.yaml`, filled in.
 
-`Workload` holds what every manifest needs, and `pod` makes the template of the pods. Each
-other module makes one kind of object, as the mapping that its YAML stands for.
+The two files hold every choice, with its reason. `values` reads what they are filled in
+with, and `manifests` fills them in.
 """

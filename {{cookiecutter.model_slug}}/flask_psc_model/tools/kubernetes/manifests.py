@@ -1,85 +1,65 @@
-"""The manifests of a server and of a bulk run, and their YAML."""
+"""Fills in `server.yaml` and `job.yaml`."""
 
+import json
+import math
+import os
 import posixpath
 import re
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, Union
 
 import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..containers.engine import MOUNT_POINT
-from .deployment import (
-    make_autoscaler,
-    make_deployment,
-    make_disruption_budget,
-    make_service,
+
+
+def quote(value: Union[str, int]) -> str:
+    """Return a value as YAML in one line, for every reader of YAML the same.
+
+    PyYAML reads `y`, `1e3` and `0o7` as strings, but other YAML parsers may not.
+    """
+    if not isinstance(value, str):
+        return json.dumps(value)
+    is_plain = re.fullmatch("[A-Za-z/]{2}[-A-Za-z0-9./_:@]*", value)
+    if is_plain and yaml.safe_load(value) == value:
+        return value
+    return str(yaml.safe_dump(value, default_style='"', width=math.inf)).rstrip("\n")
+
+
+# other delimiters than Jinja's own, which Cookiecutter uses; `quote` writes every value
+ENVIRONMENT = Environment(
+    loader=FileSystemLoader(os.path.dirname(os.path.abspath(__file__))),
+    variable_start_string="${",
+    variable_end_string="}",
+    line_statement_prefix="##",
+    line_comment_prefix="###",
+    undefined=StrictUndefined,
+    finalize=quote,
+    keep_trailing_newline=True,
 )
-from .indexed_job import make_indexed_job
-from .workload import Workload
-
-# PyYAML reads `y`, `1e3` and `0o7` as strings, but other YAML parsers may not
-_PLAIN = re.compile("[A-Za-z/]{2}")
 
 
-class _Dumper(yaml.SafeDumper):
-    """Quotes each string that a parser might read as something else."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        """Write repeated values in full."""
-        return True
+def fill_in(name: str, values: Dict[str, Any]) -> str:
+    """Return the manifests of `server.yaml` or `job.yaml`, filled in."""
+    return ENVIRONMENT.get_template(name).render(values).lstrip("\n")
 
 
-def make_server(
-    workload: Workload, port: int, replicas: int, max_replicas: int
-) -> List[Dict[str, Any]]:
-    """Return the objects that serve a model.
-
-    Args:
-        workload: what runs.
-        port: of the server and of the Service.
-        replicas: the minimum number of pods.
-        max_replicas: the maximum number of pods.
+def list_folders(inputs: str, outputs: str) -> Dict[str, str]:
+    """Return the paths in the pods of the folders of a bulk run in the claim.
 
     Raises:
-        ValueError: `model.yaml` lacks a resource.
+        ValueError: `run_many` refuses them, or one is not in the claim.
     """
-    return [
-        make_deployment(workload, port),
-        make_service(workload, port),
-        make_autoscaler(workload, replicas, max_replicas),
-        make_disruption_budget(workload),
-    ]
-
-
-def make_job(
-    workload: Workload, inputs: str, outputs: str, shards: int, parallelism: int
-) -> List[Dict[str, Any]]:
-    """Return the object that runs a model on many folders.
-
-    Args:
-        workload: what runs.
-        inputs: the folder of the jobs, in the claim.
-        outputs: the folder for their outputs, in the claim.
-        shards: the number of pods.
-        parallelism: how many of them run at once.
-
-    Raises:
-        ValueError: `model.yaml` lacks a resource, or `run_many` refuses the folders.
-    """
-    inputs, outputs = find_folder("inputs", inputs), find_folder("outputs", outputs)
+    inputs, outputs = _find_folder("inputs", inputs), _find_folder("outputs", outputs)
     if f"{outputs}/".startswith(f"{inputs}/"):
         raise ValueError(
             f"--outputs {outputs} is in --inputs {inputs}, where every folder is a job:"
             " choose a folder outside it"
         )
-    return [make_indexed_job(workload, inputs, outputs, shards, parallelism)]
+    return {"inputs": inputs, "outputs": outputs}
 
 
-def find_folder(option: str, folder: str) -> str:
-    """Return the path in the pods of a folder in the claim.
-
-    Raises:
-        ValueError: it is not in the claim.
-    """
+def _find_folder(option: str, folder: str) -> str:
     path = posixpath.normpath(posixpath.join(MOUNT_POINT, folder))
     if f"{path}/".startswith(f"{MOUNT_POINT}/") and folder.isprintable():
         return path
@@ -87,18 +67,3 @@ def find_folder(option: str, folder: str) -> str:
         f"--{option} {folder!r} is not in the claim, which is {MOUNT_POINT} in the pods:"
         f" pass a path in the claim, such as {option}"
     )
-
-
-def write_manifests(manifests: Sequence[Dict[str, Any]]) -> str:
-    """Return manifests as the documents of one YAML stream."""
-    return str(
-        yaml.dump_all(manifests, Dumper=_Dumper, explicit_start=True, sort_keys=False)
-    )
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = None if _PLAIN.match(text) else "'"
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _represent_text)

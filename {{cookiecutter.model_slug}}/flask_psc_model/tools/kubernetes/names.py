@@ -13,16 +13,24 @@ from ...bulk.shard import MAX_SHARDS
 #: and the number of the shard.
 MAX_NAME = 63 - len(f"-{MAX_SHARDS - 1}")
 
-MAX_LABEL = 63
-MAX_SUBDOMAIN = 253
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
-# the strictest object here is a Service: its name begins with a letter
-_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
-
-#: The name, without tag and digest, that a registry accepts.
-MAX_IMAGE = 255
+#: By what has the name: its length, its pattern, and what it may contain. The strictest
+#: object here is a Service, whose name begins with a letter.
+_RULES = {
+    "name": (
+        MAX_NAME,
+        r"[a-z]([-a-z0-9]*[a-z0-9])?",
+        "digits and dashes, with a letter first and no dash last",
+    ),
+    "namespace": (63, _LABEL, "digits and dashes, with no dash at either end"),
+    "claim": (
+        253,
+        rf"{_LABEL}(\.{_LABEL})*",
+        "digits, dashes and dots, with a letter or digit at both ends and beside each"
+        " dot",
+    ),
+}
 
 # https://github.com/distribution/reference: a first part with a dot or a colon, or
 # `localhost`, is the registry
@@ -56,47 +64,19 @@ def make_name(title: str) -> str:
 
 def make_label_value(text: str) -> str:
     """Return a text as the value of a label, without what that cannot hold."""
-    return re.sub("[^-_.A-Za-z0-9]+", "-", text)[:MAX_LABEL].strip("-_.")
+    return re.sub("[^-_.A-Za-z0-9]+", "-", text)[:63].strip("-_.")
 
 
-def check_name(text: str) -> str:
-    """Return the name of an object unchanged.
-
-    Raises:
-        ValueError: not every object here can have it.
-    """
-    if len(text) > MAX_NAME or not _NAME.fullmatch(text):
-        raise ValueError(
-            f"{text!r} is no name: use up to {MAX_NAME} letters from a to z, digits and"
-            " dashes, with a letter first and no dash last"
-        )
-    return text
-
-
-def check_namespace(text: str) -> str:
-    """Return the name of a namespace unchanged.
+def check_name(kind: str, text: str) -> str:
+    """Return the `name` of all objects, a `namespace` or a `claim` unchanged.
 
     Raises:
-        ValueError: no namespace can have it.
+        ValueError: nothing of this kind can have it.
     """
-    if len(text) > MAX_LABEL or not _LABEL.fullmatch(text):
+    longest, pattern, rule = _RULES[kind]
+    if len(text) > longest or not re.fullmatch(pattern, text):
         raise ValueError(
-            f"{text!r} is no namespace: use up to {MAX_LABEL} letters from a to z, digits"
-            " and dashes, with no dash at either end"
-        )
-    return text
-
-
-def check_claim(text: str) -> str:
-    """Return the name of a PersistentVolumeClaim unchanged.
-
-    Raises:
-        ValueError: no claim can have it.
-    """
-    if len(text) > MAX_SUBDOMAIN or not _SUBDOMAIN.fullmatch(text):
-        raise ValueError(
-            f"{text!r} is no claim: use up to {MAX_SUBDOMAIN} letters from a to z, digits,"
-            " dashes and dots, with a letter or digit at both ends and beside each dot"
+            f"{text!r} is no {kind}: use up to {longest} letters from a to z, {rule}"
         )
     return text
 
@@ -108,7 +88,7 @@ def check_image(text: str) -> str:
         ValueError: no image can have it.
     """
     match = _IMAGE.fullmatch(text)
-    if not match or len(match.group("name")) > MAX_IMAGE:
+    if not match or len(match.group("name")) > 255:
         raise ValueError(
             f"{text!r} is not the name of an image, such as"
             " registry.example.com/team/model:1.0.0: the path is in lower case, and a"
