@@ -103,8 +103,8 @@ def test_the_image_has_the_user_that_was_answered(bake: Bake, user: str, is_root
     assert ("--user" in repository.read("README.md").split("docker run")[1].split("\n\n")[0]) != is_root
 
 
-#: A fake engine, which records the arguments of each build, one a line, and the build arguments. As the real one it reads
-#: the password to its end: the pipe of a script that fails on it would break otherwise, now and then.
+#: A fake engine, which records the arguments of each build, one a line, and the build arguments. It reads a password as
+#: the real one does: otherwise the script fails now and then, since the pipe breaks.
 DOCKER = """#!/bin/sh
 if [ "$1" = login ]; then
     cat > /dev/null
