@@ -25,8 +25,8 @@ from flask_psc_model.bulk.shard import Shard
 from flask_psc_model.bulk.sources import FlatSource, FolderSource, ListSource
 from flask_psc_model.bulk.stop_signals import StopSignals
 from flask_psc_model.bulk.workers import NoCapacity, Worker, WorkerLost
-from flask_psc_model.errors import DONE, FAILED, NOT_LOADED
-from flask_psc_model.jobs.result import READY, JobResult
+from flask_psc_model.errors import DONE, FAILED, NOT_LOADED, SHUTDOWN
+from flask_psc_model.jobs.result import READY, JobResult, not_started
 from flask_psc_model.model.metadata import Metadata
 from flask_psc_model.model.spec import ModelSpec
 from flask_psc_model.workers import devices
@@ -215,6 +215,9 @@ class FakeWorker(Worker):
     def sync(self):
         self.calls.append("sync")
 
+    def stop(self):
+        pass
+
     def abort(self):
         self.calls.append("abort")
 
@@ -276,6 +279,35 @@ def test_a_worker_runs_as_many_jobs_at_once_as_it_can():
 
     outcomes, _ = run_crew(Wide(), jobs=make_jobs(8))
     assert outcomes == {str(number): RAN for number in range(8)}
+
+
+def test_what_waits_for_the_model_when_the_run_stops_has_no_result():
+    class Waiting(FakeWorker):
+        capacity = 2
+        meeting = threading.Barrier(3, timeout=20)
+        stopped = threading.Event()
+
+        def run(self, job):
+            self.meeting.wait()
+            self.stopped.wait(20)
+            return RAN if job.name == "0" else not_started("no more", SHUTDOWN)
+
+        def stop(self):
+            self.stopped.set()
+
+    ended = []
+    journal = NoJournal()
+    journal.stop = lambda job: ended.append(job.name)
+    worker = Waiting()
+    crew = Crew([worker], make_jobs(3), journal)
+    crew.start()
+    worker.meeting.wait()
+    crew.stop()
+    crew.close()
+    assert crew.wait(0).job.name == "0"
+    assert crew.wait(0) is None
+    # it is not lost either
+    assert ended == ["1"]
 
 
 def test_the_jobs_of_a_lost_worker_run_again_one_by_one():

@@ -418,6 +418,17 @@ def test_a_model_that_cannot_be_loaded_stops_the_run(bulk, tmp_path):
     assert bulk.errors() == {}
 
 
+def test_the_next_job_is_made_ready_while_one_runs(bulk):
+    next_started = bulk.folder / "go"
+    bulk.give("wait-for {}".format(next_started), count=2)
+    process = bulk.start("--processes", "1", stderr=subprocess.DEVNULL)
+    started = bulk.outputs / "started-0-of-1.jsonl"
+    wait_until(lambda: started.exists() and "0001" in started.read_text())
+    next_started.write_text("")
+    assert process.wait(20) == 0
+    assert bulk.results() == ["0000", "0001"]
+
+
 # --- interruptions ---------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Container, Deque, Dict, Iterable, Iterator, List, Optional, Sequence
 
-from ..errors import FAILED, STATUS_CODES
+from ..errors import FAILED, SHUTDOWN, STATUS_CODES
 from ..jobs.result import JobResult
 from ..model.loading import describe
 from .jobs import FolderJob
@@ -96,6 +96,8 @@ class Crew:
         with self._changed:
             self._is_stopping = True
             self._changed.notify_all()
+        for worker in self._workers:
+            worker.stop()
 
     def abort(self) -> None:
         """Stop running jobs, too: they have no result and leave no files."""
@@ -230,8 +232,8 @@ class Crew:
     ) -> None:
         attempts = self._attempts.get(job.name, 0) + 1
         with self._changed:
-            if self._is_aborted:
-                # the journal may be what has ended the run
+            if self._is_aborted or result.reason == SHUTDOWN:
+                # it has not run to its end; the journal may be what has ended the run
                 with contextlib.suppress(OSError):
                     self._journal.stop(job)
             elif STATUS_CODES[result.kind] >= 500 and attempts <= self._retries:

@@ -27,6 +27,7 @@ class ModelActor:
         """Set the model; it is started in `load`, where errors have a message."""
         self._model = model
         self._worker: Optional[ProcessWorker] = None
+        self._is_stopping = False
 
     def load(self) -> JobResult:
         """Load the model and return the result."""
@@ -42,7 +43,9 @@ class ModelActor:
 
     def run(self, job: FolderJob) -> Optional[JobResult]:
         """Run a job; return None if the model could not be loaded again."""
-        if self._worker is None or not self._worker.load().ok:
+        if self._worker is None:
+            return None
+        if not self._is_stopping and not self._worker.load().ok:
             return None
         return self._worker.run(job)
 
@@ -53,6 +56,12 @@ class ModelActor:
     def sync(self) -> None:
         """Write all files of the machine to its disks."""
         os.sync()
+
+    def stop(self) -> None:
+        """Start no job that waits for the model."""
+        self._is_stopping = True
+        if self._worker is not None:
+            self._worker.stop()
 
     def abort(self) -> None:
         """Stop the running jobs, which leave no files."""
@@ -123,6 +132,11 @@ class RayWorker(Worker):
                 self._ray.get(self._actor.sync.remote())
             except self._ray.exceptions.RayError as error:
                 raise WorkerLost(str(error)) from error
+
+    def stop(self) -> None:
+        """Start no job that waits for the model: its result says so."""
+        if self._is_loaded:
+            self._actor.stop.remote()
 
     def abort(self) -> None:
         """Stop the running jobs, which leave no files."""

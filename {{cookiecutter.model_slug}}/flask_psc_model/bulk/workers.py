@@ -34,11 +34,15 @@ class Model(NamedTuple):
     folder: str
 
 
+#: Jobs that a worker has at least: while the model runs one, the next is made ready.
+LEAST_JOBS = 2
+
+
 class Worker(ABC):
-    """Runs jobs: one at a time, or as many as a batch model has in hand.
+    """Runs jobs: one and the next, or as many as a batch model has in hand.
 
     Attributes:
-        capacity: how many jobs it runs at once, known when the model is loaded.
+        capacity: how many jobs it has at once, known when the model is loaded.
     """
 
     capacity = 1
@@ -70,6 +74,10 @@ class Worker(ABC):
         Raises:
             WorkerLost: the worker is gone.
         """
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Start no job that waits for the model: its result says so."""
 
     @abstractmethod
     def abort(self) -> None:
@@ -123,7 +131,7 @@ class ProcessWorker(Worker):
     def load(self) -> JobResult:
         """Wait until the model is loaded, at most `timeout.status`."""
         result = self._runner.load()
-        self.capacity = self._runner.count_slots()
+        self.capacity = max(self._runner.count_slots(), LEAST_JOBS)
         return result
 
     def run(self, job: FolderJob) -> JobResult:
@@ -137,6 +145,10 @@ class ProcessWorker(Worker):
     def sync(self) -> None:
         """Write all files of this machine to its disks."""
         os.sync()
+
+    def stop(self) -> None:
+        """Start no job that waits for the model: its result says so."""
+        self._runner.stop_accepting()
 
     def abort(self) -> None:
         """Stop the running jobs, which leave no files."""
