@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -215,8 +216,8 @@ def test_the_jobs_of_a_lost_node_run_again_elsewhere(
         finally:
             process.kill()
     assert process.returncode == 1, errors
-    assert "302 of 302 jobs" in output
-    assert "300 done, 2 failed" in output
+    # nothing of Ray, which prints that a node is lost
+    assert re.fullmatch(r"302 of 302 jobs in .*: 300 done, 2 failed; see .*errors\.jsonl\n", output)
     assert "replacing a lost worker" in errors
     # none is lost, none has ended twice, and every result is right
     assert all(job < "0050" for job, _ in ended_before)

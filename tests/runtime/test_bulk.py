@@ -1,5 +1,6 @@
 """The parts of a bulk run by themselves."""
 
+import contextlib
 import errno
 import io
 import json
@@ -174,6 +175,23 @@ def test_nobody_who_listens_is_noticed_at_once(monkeypatch):
         address = "127.0.0.1:{}".format(unused.getsockname()[1])
         with pytest.raises(NoCapacity, match="cannot connect .* " + address):
             RayCluster(address, ".").__enter__()
+
+
+@pytest.mark.parametrize("is_refusing", [False, True])
+def test_what_ray_prints_is_not_in_the_output(monkeypatch, capsys, is_refusing):
+    class PrintingRay(FakeRay):
+        def init(self, **_):
+            print("a node is lost")
+            if is_refusing:
+                raise ConnectionError("no")
+
+    monkeypatch.setitem(sys.modules, "ray", PrintingRay({}))
+    with contextlib.suppress(NoCapacity), RayCluster("auto", "."):
+        print("a node is lost")
+    print("1 of 1 jobs")
+    output, errors = capsys.readouterr()
+    assert output == "1 of 1 jobs\n"
+    assert errors == "a node is lost\n" * (1 if is_refusing else 2)
 
 
 @pytest.mark.parametrize(

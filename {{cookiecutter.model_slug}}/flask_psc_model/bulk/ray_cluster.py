@@ -4,6 +4,7 @@ All of them see the repository and the jobs' folders under the same paths. Ray i
 optional: only connecting to a cluster imports it.
 """
 
+import contextlib
 import logging
 import os
 import socket
@@ -36,6 +37,8 @@ class RayCluster(Backend):
         self.address = address
         self.folder = folder
         self._ray: Any = None
+        # Ray prints what happens to its machines
+        self._redirection = contextlib.redirect_stdout(sys.stderr)
 
     def __enter__(self) -> "RayCluster":
         """Connect.
@@ -52,6 +55,7 @@ class RayCluster(Backend):
                 f" every machine of the cluster and with Python {python}"
             ) from error
         _check_head(self.address)
+        self._redirection.__enter__()
         paths = [self.folder, os.environ.get("PYTHONPATH", "")]
         variables = {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
         try:
@@ -62,6 +66,7 @@ class RayCluster(Backend):
                 logging_level="error",
             )
         except Exception as error:
+            self.__exit__()
             raise NoCapacity(
                 f"cannot connect to a Ray cluster at {self.address}: {describe(error)}"
             ) from error
@@ -69,7 +74,9 @@ class RayCluster(Backend):
         return self
 
     def __exit__(self, *_: Any) -> None:
-        self._ray.shutdown()
+        if self._ray:
+            self._ray.shutdown()
+        self._redirection.__exit__(None, None, None)
 
     def available_slots(self, limits: Limits) -> int:
         """Return how many model processes fit on its machines now, at least one.
