@@ -84,13 +84,17 @@ def run(folder: Path, minutes: float, seed: int, has_crowd: bool) -> Findings:
     """
     with Soak(TEMPLATE, folder, seed, has_crowd) as soak:
         last = -float("inf")
+        shown = 0
 
         def progress(seconds: float) -> None:
-            nonlocal last
+            nonlocal last, shown
             is_terminal = sys.stderr.isatty()
+            findings = soak.findings
+            for problem in findings.wrong[shown:]:
+                shown += 1
+                print(f"\r{problem}\033[K" if is_terminal else problem, file=sys.stderr)
             if is_terminal or seconds - last >= 15:
                 last = seconds
-                findings = soak.findings
                 line = (
                     f"{seconds:4.0f} of {minutes * 60:.0f} s  {sum(findings.answers.values())} answers,"
                     f" {len(findings.wrong)} wrong  {findings.samples[-1].memory:.1f} MB"

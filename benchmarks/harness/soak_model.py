@@ -157,7 +157,8 @@ def send_endless_line(job: Job, path: str) -> None:
 
 def send_other_answer(job: Job, path: str) -> None:
     """Answer a job that is another process's, or nobody's."""
-    message = {"number": 10**9, "pid": os.getpid(), "kind": "done", "message": "", "staged": None, "condemns": False}
+    message = {"number": 10**9, "pid": os.getpid(), "kind": "done", "message": "", "staged": None}
+    message |= {"condemns": False, "batch_size": 0}
     os.write(find_pipe(), json.dumps(message).encode() + b"\n")
     write(job, path)
 

@@ -278,6 +278,27 @@ def test_two_answers_to_one_job_end_the_process(start, tmp_path):
     wait_until(lambda: pool.stats.restarts.read()[stats.BROKEN_CHANNEL] == 1)
 
 
+@pytest.mark.parametrize("line", [b"stray\n", b'{"number": 7}\n'])
+def test_an_answer_after_a_stray_line_does_not_count(start, tmp_path, line):
+    def answer_late(process):
+        process.load()
+        number = process.start_job()
+        kill = process.kill
+
+        def answer_and_end():
+            process.answer(number)
+            kill()
+
+        process.kill = answer_and_end
+        os.write(process.answer_write, line)
+        process.killed.wait(20)
+
+    pool = start(answer_late, serve)
+    kind, message = run(pool, tmp_path)
+    assert (kind, "its process sent" in message) == ("failed", True)
+    assert run(pool, tmp_path)[0] == "done"
+
+
 def test_an_answer_before_any_job_ends_the_process(start):
     def answer_early(process):
         process.receive()

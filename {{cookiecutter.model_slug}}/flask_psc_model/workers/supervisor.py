@@ -507,13 +507,8 @@ class Supervisor:
 
         Of several jobs that may have, each is a suspect.
         """
-        with contextlib.suppress(Ending, BrokenChannel, EOFError):
-            # a job that was answered is done
-            messages = process.channel.receive()
-            while messages:
-                for message in messages:
-                    self._answer(process, message)
-                messages = process.channel.receive()
+        if ending.reason != stats.BROKEN_CHANNEL:
+            self._answer_rest(process)
         why = f"the model broke down: its process {ending}"
         is_crash = ending.reason in (stats.KILLED, stats.CRASHED)
         broken = failed(why, CRASH if is_crash else RECYCLED)
@@ -532,6 +527,15 @@ class Supervisor:
                     self._pool.put_back(pending)
                 del self._jobs[number]
         self._pool.dispatch()
+
+    def _answer_rest(self, process: ModelProcess) -> None:
+        """Settle the jobs that the process had answered before its end."""
+        with contextlib.suppress(Ending, BrokenChannel, EOFError):
+            messages = process.channel.receive()
+            while messages:
+                for message in messages:
+                    self._answer(process, message)
+                messages = process.channel.receive()
 
     def _fail(self, failure: JobResult) -> None:
         log.error("%s", failure.message)
