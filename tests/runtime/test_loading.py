@@ -103,6 +103,10 @@ def test_a_path_to_nothing_is_an_error_that_says_what_is_missing(path, reason):
         ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
         ("def Model(: pass", "SyntaxError"),
         ("import sys; sys.exit('no licence')", "SystemExit: no licence"),
+        (
+            "import no_such_library.inside",
+            "add the package of no_such_library to requirements.in",
+        ),
     ],
 )
 def test_a_module_that_cannot_be_imported_is_an_error_that_says_why(
@@ -111,6 +115,45 @@ def test_a_module_that_cannot_be_imported_is_an_error_that_says_why(
     with pytest.raises(ModelNotLoaded) as caught:
         load_model(module(text) + ".Model")
     assert reason in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "text", ["import os.nothing", "import flask.nothing", "raise ImportError('odd')"]
+)
+def test_what_is_installed_already_need_not_be_required(module, text):
+    with pytest.raises(ModelNotLoaded) as caught:
+        load_model(module(text) + ".Model")
+    assert "requirements.in" not in caught.value.message
+
+
+def test_a_class_that_was_renamed_is_offered_for_app_py(module):
+    source = "from {} import Model as Base\nclass NewName(Base): pass"
+    name = module(source.format(__name__))
+    with pytest.raises(ModelNotLoaded) as caught:
+        load_model(name + ".OldName")
+    assert caught.value.message.endswith(
+        "the module {0} has nothing named OldName: write {0}.NewName in app.py".format(
+            name
+        )
+    )
+
+
+@pytest.mark.parametrize("source", ["", "class One(Base): pass\nclass Two(Base): pass"])
+def test_a_class_that_is_gone_leads_to_app_py(module, source):
+    name = module("from {} import Model as Base\n{}".format(__name__, source))
+    with pytest.raises(ModelNotLoaded) as caught:
+        load_model(name + ".OldName")
+    assert "has nothing named OldName: correct the path in app.py" in (
+        caught.value.message
+    )
+
+
+@pytest.mark.parametrize("part", ["no_such_module.Model", "os.nothing.Model"])
+def test_a_module_that_was_moved_leads_to_app_py(part):
+    with pytest.raises(ModelNotLoaded) as caught:
+        load_model(part)
+    assert "correct {} in app.py".format(part) in caught.value.message
+    assert "requirements.in" not in caught.value.message
 
 
 def test_a_module_that_is_repaired_can_be_loaded(module):

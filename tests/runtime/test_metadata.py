@@ -120,11 +120,28 @@ def test_keys_keep_the_order_of_the_file(tmp_path):
 
 def test_a_missing_key_is_a_key_error_and_an_attribute_error(repository):
     metadata = load_metadata(str(repository))
-    with pytest.raises(KeyError):
+    path = str(repository / "model.yaml")
+    expected = f"{path} has no key 'outputs'; it has: name, inputs, tags, timeout"
+    with pytest.raises(KeyError) as missing_item:
         metadata["outputs"]
-    with pytest.raises(AttributeError, match="no key 'outputs'; it has: .*inputs"):
+    with pytest.raises(AttributeError) as missing_attribute:
         _ = metadata.outputs
+    for caught in (missing_item, missing_attribute):
+        assert caught.value.args == (expected,)
     assert not hasattr(metadata, "outputs")
+
+
+@pytest.mark.parametrize("clone", [lambda metadata: metadata, copy.deepcopy])
+def test_a_missing_key_further_down_names_the_file_and_the_keys(repository, clone):
+    path = str(repository / "model.yaml")
+    metadata = clone(load_metadata(path))
+    with pytest.raises(KeyError, match="input.txt has no key 'size'; it has: maxSize"):
+        metadata.inputs["input.txt"]["size"]
+    with pytest.raises(AttributeError) as caught:
+        _ = metadata.tags[2].shallow
+    assert str(caught.value) == f"{path}: tags.2 has no key 'shallow'; it has: deep"
+    with pytest.raises(KeyError, match="it is empty"):
+        Metadata({})["name"]
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))

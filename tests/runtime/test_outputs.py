@@ -239,6 +239,19 @@ def test_large_outputs_arrive_whole(job):
 # --- failure: the output folder is as it was -------------------------------------
 
 
+def test_a_missing_output_is_reported_with_the_first_files_that_were_written(job):
+    def run(_, folder, missing):
+        write(os.path.join(folder, "declared.txt"))
+        for number in range(7):
+            write(beside(missing, "extra/{}.txt".format(number)))
+
+    answer = run_job(job, run, ["masks", "results.json"], 500)
+    extra = ", ".join("extra/{}.txt".format(number) for number in range(5))
+    assert answer.endswith(
+        "did not write its output results.json: it wrote {} and 2 more".format(extra)
+    )
+
+
 @pytest.mark.parametrize(("run", "code", "message"), FAILURES)
 def test_a_failure_leaves_no_output_folder_behind(job, run, code, message):
     run_job(job, run, NAMES, code, message)

@@ -84,8 +84,8 @@ FAILURES = [
     (fail, 500, "broken"),
     (leave, 500, "bye"),
     (cannot_read, 400, "input.txt"),
-    (write_nothing, 500, "did not write its output results.json"),
-    (write_half, 500, "did not write its output more.json"),
+    (write_nothing, 500, "did not write its output results.json: it wrote extra.txt"),
+    (write_half, 500, "did not write its output more.json: it wrote nothing else"),
     (write_broken_link, 500, "is a link that cannot be followed"),
-    (remove_staging, 500, "did not write its output results.json"),
+    (remove_staging, 500, "did not write its output results.json: it wrote nothing"),
 ]

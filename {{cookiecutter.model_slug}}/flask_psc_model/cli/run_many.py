@@ -19,7 +19,7 @@ from ..bulk.sources import FlatSource, FolderSource, ListSource, Source
 from ..bulk.stop_signals import StopSignals
 from ..bulk.workers import Backend, Model, NoCapacity
 from ..logs import WRITER, configure_logging
-from ..model.loading import describe, to_path
+from ..model.loading import explain, to_path
 from ..model.spec import ModelSpec
 from ..server.app import ModelApp
 from . import exit_with_error
@@ -189,7 +189,7 @@ def find_model() -> Model:
     try:
         app = importlib.import_module("app").app
     except Exception as error:
-        raise ValueError(f"app.py cannot be imported: {describe(error)}") from error
+        raise ValueError(f"app.py cannot be imported: {explain(error)}") from error
     if not isinstance(app, ModelApp):
         raise ValueError("the app of app.py was not made by create_app")
     factory = app.config["PSC_MODEL_FACTORY"]

@@ -7,7 +7,7 @@ import stat
 from typing import Any, Callable, List, Optional, Sequence
 
 from ..errors import DONE, ApiError, InvalidInput, InvalidJob, ModelFailed
-from ..model.loading import as_list, call_model, describe
+from ..model.loading import as_list, call_model, describe, explain
 from ..model.spec import FileSpec, ModelSpec
 from .job import Job
 from .outputs import Staging
@@ -132,7 +132,7 @@ class Execution:
         if isinstance(error, model.io_exception_class):
             if _is_about(error, self._inputs + self._outputs):
                 return InvalidJob(describe(error))
-        return ModelFailed(f"the model failed: {describe(error)}")
+        return ModelFailed(f"the model failed: {explain(error)}")
 
 
 def condemns(error: BaseException) -> bool:

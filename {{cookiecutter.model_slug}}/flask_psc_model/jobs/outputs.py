@@ -22,6 +22,9 @@ from ..procfs import find_host, find_start
 #: Names that begin so are the server's own in every output folder.
 RESERVED_PREFIX = ".psc-"
 
+#: The number of files that a message lists.
+MAX_LISTED = 5
+
 log = logging.getLogger(__name__)
 
 
@@ -94,9 +97,22 @@ class Staging:
                 if not any(each.startswith(name + "/") for each in files):
                     raise ModelFailed(f"the model's output {name} is an empty folder")
             elif name not in files:
-                raise ModelFailed(f"the model did not write its output {name}")
+                raise ModelFailed(
+                    f"the model did not write its output {name}: it wrote"
+                    f" {_list_others(files, self._names)}"
+                )
         is_single = len(written) == 1 and written[0] in self._names
         return Staged(self.path, self._names, is_single, self._is_elsewhere)
+
+
+def _list_others(files: Sequence[str], names: Sequence[str]) -> str:
+    """Return the files that a model wrote besides its declared outputs, in words."""
+    declared = tuple(name + "/" for name in names)
+    others = [each for each in files if not (each + "/").startswith(declared)]
+    if not others:
+        return "nothing else" if files else "nothing"
+    more = len(others) - MAX_LISTED
+    return ", ".join(others[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 class Destination:

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import sys
+from types import ModuleType
 from typing import Any, Callable, List, Tuple, Union
 
 from ..errors import ModelNotLoaded
@@ -26,18 +27,38 @@ def import_object(path: str) -> Any:
     A colon may mark the end of the module: `model_lib.model:MyModel.make`.
 
     Raises:
-        ImportError: there is no such module, or no such name in it.
+        ImportError: there is no such module, or no such name in it; the message names
+            `app.py`, where the path is.
     """
     module_name, name = _split(path)
-    value = importlib.import_module(module_name)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and f"{module_name}.".startswith(f"{error.name}."):
+            # not a module that this one imports
+            raise ImportError(f"{error}: correct {path} in app.py") from None
+        raise
+    value: Any = module
     try:
         for part in name.split("."):
             value = getattr(value, part)
     except AttributeError:
-        raise ImportError(
-            f"the module {module_name} has nothing named {name}"
-        ) from None
+        raise ImportError(_describe_missing_name(module, name)) from None
     return value
+
+
+def _describe_missing_name(module: ModuleType, name: str) -> str:
+    problem = f"the module {module.__name__} has nothing named {name}"
+    models = [
+        each
+        for each, value in vars(module).items()
+        if getattr(value, "__module__", "") == module.__name__
+        and isinstance(value, type)
+        and issubclass(value, (ModelBase, BatchModelBase))
+    ]
+    if len(models) == 1:
+        return f"{problem}: write {module.__name__}.{models[0]} in app.py"
+    return f"{problem}: correct the path in app.py"
 
 
 def to_path(factory: ModelFactory) -> str:
@@ -113,7 +134,7 @@ def load_model(factory: ModelFactory) -> Any:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise ModelNotLoaded(problem.format(describe(error))) from error
+        raise ModelNotLoaded(problem.format(explain(error))) from error
     if fault:
         raise ModelNotLoaded(problem.format(fault))
     return model
@@ -282,3 +303,25 @@ def describe(error: BaseException) -> str:
     name = type(error).__name__
     text = str(error).strip()
     return f"{name}: {text}" if text else name
+
+
+def explain(error: BaseException) -> str:
+    """Return the type and the message of a model's exception, and its cure if known."""
+    text = describe(error)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        name = error.name.split(".")[0]
+        if not _is_installed(name):
+            text += (
+                f"; add the package of {name} to requirements.in, update the pins and"
+                " install them; if it is a file of this repository, the Dockerfile has"
+                " to copy it"
+            )
+    return text
+
+
+def _is_installed(module_name: str) -> bool:
+    try:
+        return importlib.util.find_spec(module_name) is not None
+    except ValueError:
+        # a module without a specification, such as `__main__`
+        return True

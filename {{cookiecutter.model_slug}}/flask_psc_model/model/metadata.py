@@ -20,19 +20,34 @@ class Metadata(Dict[str, Any]):
     Nested mappings are of this class, too; lists become tuples.
     """
 
-    def __init__(self, items: Dict[str, Any]) -> None:
-        super().__init__((key, _freeze(value)) for key, value in items.items())
+    #: Where the mapping is: its file, and the keys that lead to it.
+    _place = "the metadata"
+
+    def __init__(self, items: Dict[str, Any], place: str = _place) -> None:
+        """Freeze a mapping.
+
+        Args:
+            items: of the mapping.
+            place: what errors name: its file, and the keys that lead to it.
+        """
+        super().__init__(
+            (key, _freeze(value, f"{place}{'.' if ': ' in place else ': '}{key}"))
+            for key, value in items.items()
+        )
+        object.__setattr__(self, "_place", place)
 
     def __getattr__(self, name: str) -> Any:
         try:
             return self[name]
-        except KeyError:
-            raise AttributeError(
-                f"the metadata has no key {name!r}; it has: {', '.join(map(str, self))}"
-            ) from None
+        except KeyError as error:
+            raise AttributeError(error.args[0]) from None
+
+    def __missing__(self, key: Any) -> Any:
+        held = f"it has: {', '.join(map(str, self))}" if self else "it is empty"
+        raise KeyError(f"{self._place} has no key {key!r}; {held}")
 
     def __reduce__(self) -> Any:
-        return Metadata, (dict(self),)
+        return Metadata, (dict(self), self._place)
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError("the metadata is frozen: edit model.yaml instead")
@@ -45,11 +60,13 @@ class Metadata(Dict[str, Any]):
     update: Any = _refuse
 
 
-def _freeze(value: Any) -> Any:
+def _freeze(value: Any, place: str) -> Any:
     if isinstance(value, dict):
-        return Metadata(value)
+        return Metadata(value, place)
     if isinstance(value, list):
-        return tuple(_freeze(item) for item in value)
+        return tuple(
+            _freeze(item, f"{place}.{index}") for index, item in enumerate(value)
+        )
     return value
 
 
@@ -138,7 +155,7 @@ def _decode(text: str, path: str) -> Metadata:
         # before the merge keys of YAML become keys like others
         duplicates = list(_find_duplicates(root, "", set()))
         content = root and loader.construct_document(root)
-        metadata = Metadata(content) if isinstance(content, dict) else None
+        metadata = Metadata(content, path) if isinstance(content, dict) else None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid YAML: {_describe(error)}") from error
     if metadata is None:
