@@ -467,9 +467,28 @@ def test_an_example_that_is_refused_shows_the_message(cases):
 
 
 def test_a_missing_expected_result_fails_with_its_name_and_case(cases):
-    text = check_fails(examples(cases(first__input_txt="a")))
-    assert "has no results.json" in text
-    assert "first" in text
+    folder = cases(first__input_txt="a", first__result_json="A")
+    text = check_fails(examples(folder))
+    expected = "the case {} has no results.json: it holds input.txt, result.json;"
+    assert expected.format(os.path.join(folder, "first")) in text
+
+
+@pytest.mark.parametrize("check", [examples, refusals])
+def test_a_job_that_fails_for_want_of_an_input_says_what_is_there(cases, check):
+    folder = cases(
+        first__imput_txt="refuse", first__results_json="A", first__message_txt=""
+    )
+    text = check_fails(check(folder))
+    assert "the server answered 400" in text
+    expected = "first has no input.txt: it holds imput.txt, message.txt, results.json;"
+    assert expected in text
+    assert "input with any extension" in text
+
+
+def test_an_empty_case_says_so(cases, tmp_path):
+    folder = cases(readme_md="")
+    os.mkdir(os.path.join(folder, "first"))
+    assert "first has no input.txt: it is empty;" in check_fails(examples(folder))
 
 
 def test_examples_of_several_files_are_compared_file_by_file(cases):
@@ -815,35 +834,52 @@ def test_names_that_differ_by_more_than_extension_are_fine(cases):
 # --- find_case_file --------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "form", ["input.txt", "input", "input.txt/any name.dat", "input/any name.dat"]
-)
-def test_a_file_of_a_case_may_stand_in_four_forms(tmp_path, form):
+FORMS = [
+    "input.txt",
+    "input",
+    "input.png",
+    "input.txt/any name.dat",
+    "input/any name.dat",
+    "input.d/any name.dat",
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_file_of_a_case_is_found_by_its_name_without_the_extension(tmp_path, form):
     path = tmp_path / form
     path.parent.mkdir(exist_ok=True)
     path.write_text("here")
     assert find_case_file(str(tmp_path), "input.txt") == str(path)
 
 
-@pytest.mark.parametrize(
-    "form", ["input.txt", "input", "input.txt/any name.dat", "input/any name.dat"]
-)
-def test_each_of_the_four_forms_runs(tmp_path, form):
-    for name, text in [("input.txt", "a"), ("results.json", "A")]:
-        path = (
-            tmp_path
-            / "case"
-            / form.replace("input", name.split(".")[0]).replace(
-                ".txt", "." + name.split(".")[1]
-            )
-        )
+@pytest.mark.parametrize("form", FORMS)
+def test_a_case_runs_with_its_files_in_each_form(tmp_path, form):
+    for stem, text in [("input", "a"), ("results", "A")]:
+        path = tmp_path / "case" / form.replace("input", stem)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     check_passes(examples(str(tmp_path)))
 
 
-def test_the_full_name_comes_first(tmp_path):
-    for name in ("input", "input.txt"):
+def test_a_file_in_a_folder_of_the_model_is_found_without_its_extension(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "input.png").write_text("")
+    path = find_case_file(str(tmp_path), "deep/input.txt")
+    assert path == str(tmp_path / "deep" / "input.png")
+
+
+@pytest.mark.parametrize("other", ["input", "input.png"])
+def test_two_files_for_one_are_an_error_that_names_both(tmp_path, other):
+    for name in ("input.txt", other):
+        (tmp_path / name).write_text(name)
+    with pytest.raises(ValueError, match="could be input.txt") as caught:
+        find_case_file(str(tmp_path), "input.txt")
+    assert " and ".join(sorted(["input.txt", other])) in str(caught.value)
+
+
+@pytest.mark.parametrize("other", ["input.txt~", ".input.txt", "input.txt.bak"])
+def test_backups_of_a_file_are_no_second_one(tmp_path, other):
+    for name in ("input.txt", other):
         (tmp_path / name).write_text(name)
     assert find_case_file(str(tmp_path), "input.txt") == str(tmp_path / "input.txt")
 
@@ -869,8 +905,9 @@ def test_a_folder_with_other_than_one_file_is_an_error_that_names_it(tmp_path, n
 
 
 def test_a_file_that_is_not_there_is_none(tmp_path):
-    (tmp_path / "input.dat").write_text("")
+    (tmp_path / "inputs.txt").write_text("")
     assert find_case_file(str(tmp_path), "input.txt") is None
+    assert find_case_file(str(tmp_path / "nowhere"), "input.txt") is None
 
 
 def test_a_name_without_extension_is_found(tmp_path):

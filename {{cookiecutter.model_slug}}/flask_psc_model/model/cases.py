@@ -1,8 +1,8 @@
 """Test cases: the folders in `tests/data/examples` and `tests/data/validation-error`.
 
-In a case folder, the model's file `input.txt` is the file `input.txt`, the file
-`input`, or the only file in a folder of either name. A job lacks the input files that
-its case folder lacks.
+Names in a case folder are compared without their extension: the model's file `input.txt`
+is the file `input.txt`, `input` or `input.md`, or the only file in a folder of such a
+name. A job lacks the input files that its case folder lacks.
 """
 
 import os
@@ -35,7 +35,8 @@ class Case(NamedTuple):
 
         Raises:
             OSError: a file cannot be read.
-            ValueError: a folder for the file does not hold exactly one file.
+            ValueError: two files could be meant, or a folder for the file does not hold
+                exactly one file.
         """
         inputs: Dict[str, Optional[bytes]] = {}
         for name in names:
@@ -47,14 +48,30 @@ class Case(NamedTuple):
         """Return the content of a file that the case must have.
 
         Raises:
-            FileNotFoundError: there is no such file.
+            FileNotFoundError: there is no such file; the message lists those that there
+                are.
             OSError: it cannot be read.
-            ValueError: a folder for the file does not hold exactly one file.
+            ValueError: two files could be meant, or a folder for the file does not hold
+                exactly one file.
         """
         path = find_case_file(self.folder, name)
         if path is None:
-            raise FileNotFoundError(f"the case {self.folder} has no {name}")
+            raise FileNotFoundError(self.describe_missing(name))
         return _read(path)
+
+    def describe_missing(self, name: str) -> str:
+        """Return a sentence on a file that the case lacks, and on what it has."""
+        names = _list_names(self.folder)
+        held = "it holds " + ", ".join(names) if names else "it is empty"
+        stem = os.path.splitext(name)[0]
+        return (
+            f"the case {self.folder} has no {name}: {held}; the file may be named"
+            f" {name}, or {stem} with any extension"
+        )
+
+    def is_to_fill_in(self) -> bool:
+        """Return whether there is nothing in the folder but a note on what it needs."""
+        return _list_names(self.folder) == [TODO_FILENAME]
 
 
 def list_cases(folder: str) -> List[Case]:
@@ -78,24 +95,39 @@ def find_case_file(case: str, name: str) -> Optional[str]:
         name: of the model's file, such as `input.txt`.
 
     Returns:
-        The path of `input.txt`, `input`, or the only file in a folder of either name;
-        None if there is none of these.
+        The path of `input.txt`, `input` or `input` with any other extension, or of the
+        only file in a folder of such a name; None if there is none of these.
 
     Raises:
-        ValueError: such a folder does not hold exactly one file.
+        ValueError: there are two of these, or such a folder does not hold exactly one
+            file.
     """
-    for candidate in (name, os.path.splitext(name)[0]):
-        path = os.path.join(case, candidate)
-        if os.path.isfile(path):
-            return path
-        if os.path.isdir(path):
-            files = [each for each in sorted(os.listdir(path)) if each[0] != "."]
-            if len(files) != 1:
-                raise ValueError(
-                    f"the folder {path} should hold one file, not {len(files)}"
-                )
-            return os.path.join(path, files[0])
-    return None
+    parent, filename = os.path.split(os.path.join(case, name))
+    stem = os.path.splitext(filename)[0]
+    found = [each for each in _list_names(parent) if os.path.splitext(each)[0] == stem]
+    if len(found) > 1:
+        raise ValueError(
+            f"the case {case} has {' and '.join(found)}, and each of them could be"
+            f" {name}: remove or rename all but one"
+        )
+    if not found:
+        return None
+    path = os.path.join(parent, found[0])
+    if not os.path.isdir(path):
+        return path
+    files = _list_names(path)
+    if len(files) != 1:
+        raise ValueError(f"the folder {path} should hold one file, not {len(files)}")
+    return os.path.join(path, files[0])
+
+
+def _list_names(folder: str) -> List[str]:
+    """Return the names in a folder, without hidden files and backups of editors."""
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(name for name in names if name[0] != "." and name[-1] != "~")
 
 
 def check_filenames(names: Sequence[str], message_filename: str) -> None:

@@ -3,8 +3,8 @@
 import os
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
-from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
+from contextlib import ExitStack, contextmanager
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, Union
 
 from ..client import Client
 from ..model.base import BatchModelBase
@@ -13,6 +13,7 @@ from ..model.cases import (
     REFUSALS,
     Case,
     check_filenames,
+    find_case_file,
     list_cases,
 )
 from ..model.loading import as_list, import_object, is_batch_model
@@ -27,9 +28,9 @@ _Check = Callable[[Case, Tuple[Any, ...]], None]
 class AutoAppTestCase(AppTestCase):
     """A test case that runs folders of files as jobs.
 
-    In a case folder, the model's file `input.txt` is the file `input.txt`, the file
-    `input`, or the only file in a folder of either name. A job lacks the input files
-    that its case folder lacks.
+    Names in a case folder are compared without their extension: the model's file
+    `input.txt` is the file `input.txt`, `input` or `input.md`, or the only file in a
+    folder of such a name. A job lacks the input files that its case folder lacks.
 
     Attributes:
         text_encoding: of expected messages.
@@ -156,7 +157,8 @@ class AutoAppTestCase(AppTestCase):
 
     def _check_example(self, case: Case, answer: Tuple[Any, ...]) -> None:
         response, *actual = answer
-        self.assertSuccessResponse(response)
+        with self._blaming_missing_inputs(case):
+            self.assertSuccessResponse(response)
         expected = [
             self._read_expected(case, name)
             for name in self._get_filenames("output_filenames")
@@ -165,12 +167,26 @@ class AutoAppTestCase(AppTestCase):
 
     def _check_refusal(self, case: Case, answer: Tuple[Any, ...]) -> None:
         response = answer[0]
-        self.assertValidationErrorResponse(response)
+        with self._blaming_missing_inputs(case):
+            self.assertValidationErrorResponse(response)
         expected = self._read_expected(case, self.error_message_filename)
         self.check_validation_error_message(
             response.get_json()["message"],
             expected.decode(self.text_encoding).strip(),
         )
+
+    @contextmanager
+    def _blaming_missing_inputs(self, case: Case) -> Iterator[None]:
+        """Add the inputs that a case lacks, on purpose or not, to the failure within."""
+        try:
+            yield
+        except self.failureException as error:
+            names = self._get_filenames("input_filenames")
+            missing = [name for name in names if not find_case_file(case.folder, name)]
+            if not missing:
+                raise
+            lines = [str(error)] + [case.describe_missing(name) for name in missing]
+            raise self.failureException("\n".join(lines)) from None
 
     def _find_cases(self, folder: str) -> List[Case]:
         names = self._get_filenames("input_filenames")
