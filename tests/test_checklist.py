@@ -145,9 +145,6 @@ def replace_example(repository: Repository) -> None:
     (repository.path / "model_lib" / "model.py").write_text(MODEL, encoding="utf-8")
     tests = repository.path / "tests"
     (tests / "test_model.py").write_text(TESTS, encoding="utf-8")
-    test_app = tests / "test_app.py"
-    before, _, after = test_app.read_text(encoding="utf-8").partition("    def check_results")
-    test_app.write_text(before + after[after.index("\nclass TestApp") :], encoding="utf-8")
     shutil.rmtree(tests / "data")
     write_case(tests / "data" / "examples" / "three", {"input.txt": "abc", "results.json": "3"})
     write_case(tests / "data" / "validation-error" / "blank", {"input.txt": "", "message.txt": "not blank"})

@@ -4,7 +4,8 @@ import json
 import math
 
 import pytest
-from flask_psc_model.tools.conformance.comparison import find_difference
+from flask_psc_model.model.comparison import find_difference, find_output_difference
+from flask_psc_model.model.spec import FileSpec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -114,3 +115,39 @@ def test_numbers_may_differ_by_the_tolerance(actual, expected, tolerance, same):
 
 def test_the_tolerance_is_for_json_only():
     assert find_difference(b"x 0.5", b"x 0.6", 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "is_json"),
+    [
+        ("results.json", "", True),
+        ("areas.GeoJSON", "", True),
+        ("results", "application/json", True),
+        ("areas.txt", "application/geo+json", True),
+        ("results.txt", "", False),
+        ("results.txt", "text/plain", False),
+        ("results.jsonl", "", False),
+    ],
+)
+def test_an_output_is_json_by_its_name_or_media_type(name, media_type, is_json):
+    media_types = (media_type,) if media_type else ()
+    file = FileSpec(name, media_types)
+    difference = find_output_difference(file, b"[0.5]", b"[ 0.5004 ]", 0.001)
+    assert (difference is None) is is_json
+    assert find_output_difference(file, b"[0.5]", b"[0.5]", 0) is None
+    assert find_output_difference(file, b"[0.5]", b"[0.6]", 0.001)
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "same"),
+    [
+        (30000, 30001, False),
+        (30000.0, 30001, True),
+        (30000, 30001.5, True),
+        (30000, 30000, True),
+    ],
+)
+def test_whole_numbers_of_an_output_have_to_be_equal(actual, expected, same):
+    pair = [json.dumps([value]).encode() for value in (actual, expected)]
+    difference = find_output_difference(FileSpec("a.json"), *pair + [0.001])
+    assert (difference is None) is same

@@ -532,7 +532,38 @@ def test_check_results_gets_all_actual_then_all_expected_results(cases):
 def test_check_results_can_be_called_and_compares_bytes():
     check_passes(lambda case: case.check_results(b"1", b"2", b"1", b"2"), SWAPPER)
     text = check_fails(lambda case: case.check_results(b"1", b"2", b"1", b"3"), SWAPPER)
-    assert "two.json differs from the expected file" in text
+    assert "two.json differs from the expected file: it is 2, not 3" in text
+
+
+@pytest.mark.parametrize(
+    ("expected", "tolerance", "passes"),
+    [
+        (b'{"a": 0.5, "b": [1, "x"]}', 0.001, True),
+        (b'{"b":[1,"x"],"a":0.5009}', 0.001, True),
+        (b'{"b":[1,"x"],"a":0.5009}', 0, False),
+        (b'{"b":[1,"x"],"a":0.502}', 0.001, False),
+        (b'{"b":[2,"x"],"a":0.5}', 10, False),
+        (b'{"b":[1,"y"],"a":0.5}', 10, False),
+    ],
+)
+def test_numbers_in_json_may_differ_by_the_tolerance(expected, tolerance, passes):
+    def check(case):
+        case.check_results(b'{"a": 0.5, "b": [1, "x"]}', expected)
+
+    verdict = check_passes if passes else check_fails
+    verdict(check, tolerance=tolerance)
+
+
+def test_what_is_no_json_is_compared_byte_by_byte():
+    model = make_model(shout, "input.txt", "numbers.txt")
+    check_passes(lambda case: case.check_results(b"0.5", b"0.5"), model)
+    text = check_fails(lambda case: case.check_results(b"0.5", b"0.50"), model)
+    assert "numbers.txt differs from the expected file: byte 3 differs" in text
+
+
+def test_an_output_that_is_a_folder_is_no_file():
+    text = check_fails(lambda case: case.check_results(None, b"1"))
+    assert "results.json is not a file" in text
 
 
 # --- cases of a batch model as one batch ------------------------------------------

@@ -16,8 +16,10 @@ from ..model.cases import (
     find_case_file,
     list_cases,
 )
+from ..model.comparison import TOLERANCE, find_output_difference
 from ..model.loading import as_list, import_object, is_batch_model
 from ..model.metadata import find_metadata
+from ..model.spec import FileSpec, ModelSpec
 from .app_case import AppTestCase, Data
 from .live_server import LiveServer
 
@@ -35,12 +37,15 @@ class AutoAppTestCase(AppTestCase):
     Attributes:
         text_encoding: of expected messages.
         error_message_filename: the file with the expected message of a case.
+        tolerance: how much a number in a JSON output may differ: the difference itself
+            if the expected number is below 1, else its share of that number.
         input_filenames: of the model; default: those of its class.
         output_filenames: of the model; default: those of its class.
     """
 
     text_encoding = "utf-8"
     error_message_filename = MESSAGE_FILENAME
+    tolerance = TOLERANCE
     input_filenames: Union[str, List[str], None] = None
     output_filenames: Union[str, List[str], None] = None
 
@@ -81,7 +86,10 @@ class AutoAppTestCase(AppTestCase):
             self._check_batches(folder)
 
     def check_results(self, *results: Any) -> None:
-        """Check the outputs of one case; override it if equal bytes are too strict.
+        """Check the outputs of one case; override it to compare them otherwise.
+
+        JSON files are compared as JSON, whose numbers may differ by `tolerance` unless
+        both are whole, and all others byte by byte.
 
         Args:
             results: the bytes of each actual output file, then of each expected one,
@@ -89,8 +97,13 @@ class AutoAppTestCase(AppTestCase):
         """
         half = len(results) // 2
         names = self._get_filenames("output_filenames")
+        files = ModelSpec.of_model(self._find_factory() or "", strict=False).outputs
         for name, actual, expected in zip(names, results[:half], results[half:]):
-            self.assertEqual(actual, expected, f"{name} differs from the expected file")
+            self.assertIsNotNone(actual, f"{name} is not a file")
+            file = files.get(name, FileSpec(name))
+            difference = find_output_difference(file, actual, expected, self.tolerance)
+            if difference:
+                self.fail(f"{name} differs from the expected file: {difference}")
 
     def check_validation_error_cases(self, folder: str) -> None:
         """Check that the model rejects every case in a folder with its message.

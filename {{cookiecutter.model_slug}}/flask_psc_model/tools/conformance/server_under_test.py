@@ -14,12 +14,12 @@ from ...model.cases import (
     check_filenames,
     list_cases,
 )
+from ...model.comparison import find_difference
 from ...model.spec import Limits, ModelSpec
 from .. import show_name
 from ..containers.container import Container
 from ..containers.shared_folder import SharedFolder, SharedJob
 from .check import Unexpected
-from .comparison import find_difference
 
 #: The content of each input file by its name, None where the case has no such file.
 Inputs = Dict[str, Optional[bytes]]
