@@ -4,11 +4,12 @@ import codecs
 import errno
 import io
 import locale
+import math
 import os
 import signal
 import sys
 from importlib.util import find_spec
-from typing import Any, List, NoReturn, Optional, TextIO
+from typing import Any, Callable, List, NoReturn, Optional, TextIO
 
 import click
 
@@ -31,6 +32,28 @@ data_option = click.option(
     show_default="tests/data beside model.yaml",
     help="Folder of the test cases.",
 )
+
+
+def _check_tolerance(
+    context: click.Context, parameter: click.Parameter, value: float
+) -> float:
+    # a range of click's includes what is not a number
+    if not 0 <= value < math.inf:
+        raise click.BadParameter(f"{value} is not a finite number of 0 or more")
+    return value
+
+
+def tolerance_option(default: float) -> Callable[[Any], Any]:
+    """Return the option for the tolerance of numbers."""
+    return click.option(
+        "--tolerance",
+        type=float,
+        callback=_check_tolerance,
+        default=default,
+        show_default=True,
+        help="How much a number in a JSON output may differ; for numbers of 1 or more,"
+        " as a share of the expected number.",
+    )
 
 
 #: What a write reports where the reader or the terminal has gone.

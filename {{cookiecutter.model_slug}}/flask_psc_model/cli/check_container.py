@@ -1,6 +1,5 @@
 """Check an image against the container specification."""
 
-import math
 import os
 import signal
 import sys
@@ -10,7 +9,7 @@ import click
 
 from ..model.spec import ModelSpec
 from . import exit_with_error
-from ._options import ToolCommand, data_option, engine_option
+from ._options import ToolCommand, data_option, engine_option, tolerance_option
 
 #: The exit status if nothing could be checked.
 NOT_CHECKED = 2
@@ -31,15 +30,6 @@ class CheckContainer(ToolCommand):
             formatter.write_dl(rows)
 
 
-def _check_tolerance(
-    context: click.Context, parameter: click.Parameter, value: float
-) -> float:
-    # a range of click's includes what is not a number
-    if not 0 <= value < math.inf:
-        raise click.BadParameter(f"{value} is not a finite number of 0 or more")
-    return value
-
-
 @click.command(cls=CheckContainer)
 @click.argument("image", required=False)
 @engine_option
@@ -58,15 +48,7 @@ def _check_tolerance(
     metavar="CHECKS",
     help="Run only these checks, separated by commas.",
 )
-@click.option(
-    "--tolerance",
-    type=float,
-    callback=_check_tolerance,
-    default=0.0,
-    show_default=True,
-    help="How much a number in a JSON output may differ; for numbers of 1 or more, as a"
-    " share of the expected number.",
-)
+@tolerance_option(0.0)
 @click.option(
     "--gpus",
     type=click.IntRange(min=0),
