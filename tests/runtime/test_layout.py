@@ -47,12 +47,21 @@ PUBLIC = [
     "flask_psc_model.cli.checklist:main",
     "flask_psc_model.cli.kubernetes:main",
     "flask_psc_model.cli.measure:main",
+    "flask_psc_model.cli.new_model:main",
+    "flask_psc_model.cli.record:main",
     "flask_psc_model.cli.run_job:main",
     "flask_psc_model.cli.run_many:main",
     "flask_psc_model.cli.run_model:main",
 ]
 
-TOOLS = ["check_container", "checklist", "kubernetes", "measure"]
+TOOLS = [
+    "check_container",
+    "checklist",
+    "kubernetes",
+    "measure",
+    "new_model",
+    "record",
+]
 
 
 def list_modules():

@@ -700,6 +700,36 @@ def test_a_case_of_a_batch_that_cannot_be_read_fails_alone(mixed_cases):
     assert failed == ["a", "a"]
 
 
+# --- cases that are to be filled in ------------------------------------------------
+
+
+def test_a_case_that_is_to_be_filled_in_is_skipped_for_that_reason(cases):
+    folder = cases(
+        first__TODO_md="add the files",
+        second__input_txt="a",
+        second__results_json="wrong",
+        third__TODO_md="add the files",
+        third__input_txt="a",
+        third__results_json="A",
+    )
+    result = run_case(make_case(examples(folder)))
+    assert [os.path.basename(test.params["case"]) for test, _ in result.failures] == [
+        "second"
+    ]
+    [(_, reason)] = result.skipped
+    first = os.path.join(folder, "first")
+    assert reason == "the case is to be filled in; see TODO.md in " + first
+
+
+@pytest.mark.parametrize("check", [examples, refusals])
+@pytest.mark.parametrize("base", ["ModelBase", "BatchModelBase"])
+def test_cases_that_are_all_to_be_filled_in_fail_nothing(cases, check, base):
+    model = SHOUTER if base == "ModelBase" else make_batch_model()
+    result = run_case(make_case(check(cases(first__TODO_md="")), model))
+    assert result.wasSuccessful()
+    assert len(result.skipped) == 1
+
+
 # --- check_validation_error_cases ------------------------------------------------
 
 

@@ -15,6 +15,9 @@ REFUSALS = "validation-error"
 #: The file with the expected message of a case that the model rejects.
 MESSAGE_FILENAME = "message.txt"
 
+#: The only file of a case that is to be filled in; it says how.
+TODO_FILENAME = "TODO.md"
+
 
 class Case(NamedTuple):
     """One case folder.
@@ -75,11 +78,26 @@ class Case(NamedTuple):
 
 
 def list_cases(folder: str) -> List[Case]:
-    """Return the cases in a folder by name; hidden folders are skipped.
+    """Return the cases in a folder by name, without those that are to be filled in.
+
+    Hidden folders are skipped.
 
     Raises:
         OSError: there is no such folder.
     """
+    return [case for case in _list_folders(folder) if not case.is_to_fill_in()]
+
+
+def list_cases_to_fill_in(folder: str) -> List[Case]:
+    """Return the cases in a folder that are to be filled in, by name.
+
+    Raises:
+        OSError: there is no such folder.
+    """
+    return [case for case in _list_folders(folder) if case.is_to_fill_in()]
+
+
+def _list_folders(folder: str) -> List[Case]:
     return [
         Case(os.path.join(folder, name))
         for name in sorted(os.listdir(folder))

@@ -11,10 +11,12 @@ from ..model.base import BatchModelBase
 from ..model.cases import (
     MESSAGE_FILENAME,
     REFUSALS,
+    TODO_FILENAME,
     Case,
     check_filenames,
     find_case_file,
     list_cases,
+    list_cases_to_fill_in,
 )
 from ..model.comparison import TOLERANCE, find_output_difference
 from ..model.loading import as_list, import_object, is_batch_model
@@ -22,6 +24,9 @@ from ..model.metadata import find_metadata
 from ..model.spec import FileSpec, ModelSpec
 from .app_case import AppTestCase, Data
 from .live_server import LiveServer
+
+#: How to get the expected files.
+RECORD_HINT = "python -m flask_psc_model.cli.record adds what the model writes"
 
 #: Checks the response and the outputs of a case.
 _Check = Callable[[Case, Tuple[Any, ...]], None]
@@ -81,9 +86,10 @@ class AutoAppTestCase(AppTestCase):
         Args:
             folder: holds a folder for each case, with its input and output files.
         """
-        self._check_alone(self._find_cases(folder), self._check_example)
-        if self._is_batch_model():
-            self._check_batches(folder)
+        cases = self._find_cases(folder)
+        self._check_alone(cases, self._check_example)
+        if cases and self._is_batch_model():
+            self._check_batches(folder, cases)
 
     def check_results(self, *results: Any) -> None:
         """Check the outputs of one case; override it to compare them otherwise.
@@ -126,10 +132,10 @@ class AutoAppTestCase(AppTestCase):
             with self.subTest(case=case.folder):
                 check(case, self._run_case(case))
 
-    def _check_batches(self, folder: str) -> None:
+    def _check_batches(self, folder: str, examples: List[Case]) -> None:
         """Check all cases in batches, as large as the model allows."""
         refusals = os.path.join(os.path.dirname(os.path.abspath(folder)), REFUSALS)
-        checks = [(case, self._check_example) for case in self._find_cases(folder)]
+        checks = [(case, self._check_example) for case in examples]
         if os.path.isdir(refusals):
             checks += [(case, self._check_refusal) for case in list_cases(refusals)]
         # by name: the refused ones among the good
@@ -206,7 +212,13 @@ class AutoAppTestCase(AppTestCase):
         names += self._get_filenames("output_filenames")
         check_filenames(names, self.error_message_filename)
         cases = list_cases(folder)
-        self.assertTrue(cases, f"there are no case folders in {folder}")
+        unfilled = list_cases_to_fill_in(folder)
+        self.assertTrue(cases + unfilled, f"there are no case folders in {folder}")
+        for case in unfilled:
+            with self.subTest(case=case.folder):
+                self.skipTest(
+                    f"the case is to be filled in; see {TODO_FILENAME} in {case.folder}"
+                )
         return cases
 
     def _read_inputs(self, case: Case) -> List[Optional[bytes]]:
@@ -218,7 +230,7 @@ class AutoAppTestCase(AppTestCase):
         try:
             return case.read_expected(name)
         except FileNotFoundError as error:
-            raise self.failureException(str(error)) from None
+            raise self.failureException(f"{error}; {RECORD_HINT}") from None
 
     def _get_filenames(self, attribute: str) -> List[str]:
         names = getattr(self, attribute)

@@ -50,6 +50,37 @@ class MetadataFile:
             text = self._replace(text, key, value)
         self.text = text
 
+    def replace_mapping(self, key: str, lines: List[str]) -> None:
+        """Replace the mapping of a key at the top level; `save` writes it.
+
+        Args:
+            key: such as `inputs`.
+            lines: of the new mapping, indented.
+
+        Raises:
+            ValueError: the file is not YAML, the key is missing, or its mapping cannot
+                be replaced by itself. The text is unchanged.
+        """
+        before = self._parse(yaml.load, self.text)
+        if not isinstance(before, dict) or key not in before:
+            raise self._describe_missing([key], 0, "{}")
+        newline = "\r\n" if "\r\n" in self.text else "\n"
+        old = self.text.split(newline)
+        new = [key + ":"] + lines
+        changed = ""
+        for start, line in enumerate(old):
+            if line.startswith(key + ":"):
+                rest = old[_find_end(old, start) :]
+                changed = newline.join(old[:start] + new + rest)
+        expected = dict(before, **self._parse(yaml.load, "\n".join(new)))
+        # as text, since "not a number" does not equal itself
+        if repr(self._parse(yaml.load, changed)) != repr(expected):
+            raise ValueError(
+                f"{self.path}: {key} cannot be replaced by itself: write it as a mapping"
+                " on lines of its own"
+            )
+        self.text = changed
+
     def save(self) -> None:
         """Write the text to the file.
 
@@ -119,6 +150,18 @@ class MetadataFile:
             f"{self.path}: the value of {key} cannot be changed by itself: write {value}"
             " there"
         )
+
+
+def _find_end(lines: List[str], start: int) -> int:
+    """Return the number of the line after an entry: the next ones are not indented."""
+    end = start + 1
+    for index in range(end, len(lines)):
+        line = lines[index]
+        if line.strip():
+            if line[0] not in " \t":
+                break
+            end = index + 1
+    return end
 
 
 def _differ_in_one_value(one: Any, other: Any, key: str) -> bool:

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from typing import Iterator, Tuple
 
-from ...model.cases import list_cases
+from ...model.cases import list_cases, list_cases_to_fill_in
 from ..interrupts import interruptible
 from ..processes import kill_tree
 from .point import Problem
@@ -43,7 +43,13 @@ def find_failures(folder: str, timeout: int) -> Iterator[Problem]:
 def _find_missing(folder: str) -> Iterator[Problem]:
     for kind, needed in KINDS.items():
         path = os.path.join(folder, DATA, kind)
-        if not os.path.isdir(path) or not list_cases(path):
+        unfilled = list_cases_to_fill_in(path) if os.path.isdir(path) else []
+        for case in unfilled:
+            yield Problem(
+                f"{DATA}/{kind}/{case.name}",
+                f"is to be filled in: add the input files and {needed}",
+            )
+        if not unfilled and (not os.path.isdir(path) or not list_cases(path)):
             yield Problem(
                 f"{DATA}/{kind}",
                 f"has no case: add a folder with the input files and {needed}",
