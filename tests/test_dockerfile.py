@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,103 @@ def test_an_image_with_another_python_stops_the_build(bake: Bake, tmp_path: Path
 def test_an_official_python_image_needs_no_check(defaults: Repository) -> None:
     assert commands(defaults)
     assert [command for command in commands(defaults) if "python -c" in command] == []
+
+
+#: A fake apt-get, which records its arguments, a call a line.
+APT_GET = """#!/bin/sh
+echo "$DEBIAN_FRONTEND:$*" >> "$CALLS"
+"""
+
+#: Answers with a Debian, an Ubuntu and an old CUDA image.
+IMAGES = {
+    "slim": {},
+    "ubuntu": {"accelerator": "cuda", "base_image": "nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04"},
+    "old cuda": {
+        "framework": "pytorch",
+        "python_version": "3.6",
+        "accelerator": "cuda",
+        "image_registry": "modzy",
+    },
+}
+
+
+class AptImage:
+    """A stand-in for an image with apt-get, in which the step of `system-packages.txt` runs."""
+
+    def __init__(self, folder: Path, repository: Repository, packages: str) -> None:
+        (self.step,) = (each for each in commands(repository) if "system-packages.txt" in each)
+        self.folder = folder
+        (folder / "lists").mkdir()
+        for name in ("cuda.list", "nvidia-ml.list", "debian.sources"):
+            (folder / "lists" / name).touch()
+        (folder / "bin").mkdir()
+        for name in ("sed", "grep", "xargs", "rm"):
+            (folder / "bin" / name).symlink_to(shutil.which(name) or name)
+        apt_get = folder / "bin" / "apt-get"
+        apt_get.write_text(APT_GET, encoding="utf-8")
+        apt_get.chmod(0o755)
+        (folder / "system-packages.txt").write_bytes(packages.encode())
+
+    def run(self) -> subprocess.CompletedProcess[str]:
+        """Run the step, with the folders of this test instead of those of the system."""
+        step = self.step.replace("/tmp/packages.txt", str(self.folder / "packages.txt"))
+        step = step.replace("/etc/apt/sources.list.d", str(self.folder / "lists"))
+        step = step.replace("/var/lib/apt/lists", str(self.folder / "cache"))
+        variables = {"PATH": str(self.folder / "bin"), "CALLS": str(self.folder / "calls")}
+        return subprocess.run(
+            ["/bin/sh", "-c", step], cwd=self.folder, env=variables, capture_output=True, text=True, check=False
+        )
+
+    def calls(self) -> list[str]:
+        """Return the arguments of each call of apt-get."""
+        path = self.folder / "calls"
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+@pytest.mark.parametrize("answers", IMAGES.values(), ids=IMAGES)
+def test_the_packages_of_the_system_are_installed_before_those_of_pip(
+    bake: Bake, tmp_path: Path, answers: dict[str, str]
+) -> None:
+    repository = bake(**answers)
+    image = AptImage(tmp_path, repository, "# for OpenCV\r\nlibgl1\r\n\r\n  libsndfile1 sox # sound\n#ffmpeg")
+    result = image.run()
+    assert (result.returncode, result.stderr) == (0, "")
+    assert image.calls() == [
+        ":update",
+        "noninteractive:install --yes --no-install-recommends -- libgl1 libsndfile1 sox",
+    ]
+    # the lists of old CUDA images would have ended the update
+    assert os.listdir(tmp_path / "lists") == ["debian.sources"]
+    assert not (tmp_path / "packages.txt").exists()
+    steps = commands(repository)
+    first = next(number for number, step in enumerate(steps) if "pip install" in step)
+    assert steps.index(image.step) < first
+
+
+@pytest.mark.parametrize("packages", [None, "", "\r\n \t\n", "# libgl1\r\n#\n"])
+def test_a_file_without_packages_updates_nothing(defaults: Repository, tmp_path: Path, packages: str | None) -> None:
+    image = AptImage(tmp_path, defaults, defaults.read("system-packages.txt") if packages is None else packages)
+    assert image.run().returncode == 0
+    assert image.calls() == []
+    assert "cuda.list" in os.listdir(tmp_path / "lists")
+
+
+def test_packages_without_apt_get_are_an_error_that_says_what_to_do(defaults: Repository, tmp_path: Path) -> None:
+    image = AptImage(tmp_path, defaults, "libgl1\n")
+    (tmp_path / "bin" / "apt-get").unlink()
+    result = image.run()
+    assert result.returncode == 1
+    assert result.stderr == (
+        "error: system-packages.txt lists packages, and the base image has no apt-get: build on an image of Debian or"
+        " Ubuntu, or empty the file\n"
+    )
+
+
+@pytest.mark.parametrize("failing", ["update", "install"])
+def test_packages_that_cannot_be_installed_stop_the_build(defaults: Repository, tmp_path: Path, failing: str) -> None:
+    image = AptImage(tmp_path, defaults, "libgl1\n")
+    (tmp_path / "bin" / "apt-get").write_text(f"{APT_GET}[ $1 != {failing} ]\n", encoding="utf-8")
+    assert image.run().returncode != 0
 
 
 @pytest.mark.parametrize(

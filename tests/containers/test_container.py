@@ -188,6 +188,36 @@ def test_the_settings_of_pip_are_used_in_the_build_and_stay_out_of_the_image(bak
     assert left.count("No such file or directory") == len(left.splitlines()) == 2
 
 
+#: A Debian repository of one package, in the place of those that a test may not reach.
+PACKAGE = """\
+FROM {image}
+RUN mkdir -p /repository/psc/DEBIAN /repository/psc/usr/bin && cd /repository \
+    && printf 'Package: psc-tool\\nVersion: 1\\nArchitecture: all\\nMaintainer: Ann\\nDescription: A tool\\n' \
+        > psc/DEBIAN/control \
+    && printf '#!/bin/sh\\necho a tool of the system\\n' > psc/usr/bin/psc-tool && chmod 755 psc/usr/bin/psc-tool \
+    && dpkg-deb --build psc . && rm -r psc \
+    && for each in *.deb; do dpkg-deb --field "$each"; echo "Filename: ./$each"; \
+        echo "Size: $(stat -c %s "$each")"; echo "SHA256: $(sha256sum "$each" | cut -d ' ' -f 1)"; done > Packages \
+    && rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* \
+    && echo 'deb [trusted=yes] file:///repository ./' > /etc/apt/sources.list \
+    && for list in cuda nvidia-ml; do \
+        echo 'deb file:///no-such-repository ./' > /etc/apt/sources.list.d/$list.list; done
+"""
+
+
+def test_the_packages_of_the_system_are_in_the_image(bake: Bake) -> None:
+    base = "psc-test-apt"
+    docker("build", "--quiet", "--tag", base, "-", text=PACKAGE.format(image=BASE_IMAGE))
+    try:
+        repository = bake(base_image=base)
+        (repository.path / "system-packages.txt").write_bytes(b"# a tool\r\npsc-tool  # of ours\r\n")
+        with built(repository, "psc-test-system") as image:
+            assert docker("run", "--rm", image, "psc-tool") == "a tool of the system"
+            assert docker("run", "--rm", image, "ls", "/var/lib/apt/lists", "/tmp") == "/tmp:\n\n/var/lib/apt/lists:"
+    finally:
+        docker("image", "rm", "--force", base)
+
+
 def read_log(server: Server) -> str:
     """Return what a server has written to both of its streams."""
     command = ["docker", "logs", server.name]
@@ -213,7 +243,7 @@ def test_the_engine_finds_it_healthy_on_any_port(image: str) -> None:
 
 
 def test_it_holds_what_the_server_and_its_tests_need_and_no_more(image: str, defaults: Repository) -> None:
-    copied = ["app.py", "entrypoint.sh", "gunicorn.conf.py", "model.yaml", "requirements.txt"]
+    copied = ["app.py", "entrypoint.sh", "gunicorn.conf.py", "model.yaml", "requirements.txt", "system-packages.txt"]
     folders = ["flask_psc_model", "model_lib", "tests"]
     expected = set(copied)
     for name in folders:

@@ -12,6 +12,7 @@ from typing import Any, Callable, List, Tuple, Union
 
 from ..errors import ModelNotLoaded
 from .base import INTERFACE, STEPS, BatchModelBase, ModelBase
+from .system_packages import find_remedy
 
 #: Seconds that `close` of a model may take.
 CLOSE_SECONDS = 10
@@ -308,7 +309,10 @@ def describe(error: BaseException) -> str:
 def explain(error: BaseException) -> str:
     """Return the type and the message of a model's exception, and its cure if known."""
     text = describe(error)
-    if isinstance(error, ModuleNotFoundError) and error.name:
+    remedy = find_remedy(error)
+    if remedy:
+        text += f"; {remedy}"
+    elif isinstance(error, ModuleNotFoundError) and error.name:
         name = error.name.split(".")[0]
         if not _is_installed(name):
             text += (

@@ -25,7 +25,7 @@ from ..logs import (
     end_job,
     finish_lines,
 )
-from ..model.loading import close_model, describe, is_batch_model, load_model
+from ..model.loading import close_model, explain, is_batch_model, load_model
 from ..model.spec import ModelSpec
 from .batching import Attempt, BatchLoop, count_threads
 from .channel import ModelChannel
@@ -137,7 +137,7 @@ class Server:
             return function(*args)
         except BaseException as error:
             log.exception("the model raised %s", type(error).__name__)
-            return failed(f"the model failed: {describe(error)}")
+            return failed(f"the model failed: {explain(error)}")
 
     def _send(self, number: int, batch_size: int, result: JobResult) -> None:
         message = dict(
