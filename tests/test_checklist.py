@@ -23,11 +23,15 @@ POINTS = [
     "model.yaml follows model.schema.json",
     "model.yaml describes your model",
     "your model replaces the example",
-    "every requirement is pinned",
+    "README.md and asset_bundle describe your model",
+    "every requirement and every import is pinned",
+    "no requirements file names a private index",
+    "system-packages.txt has what the code calls",
     "there are test cases, and they pass",
-    "the Dockerfile copies what the code imports",
+    "the Dockerfile copies what the code needs",
     "resources and timeout are measured",
     "the health check waits for timeout.status",
+    "the measured image is up to date",
 ]
 
 #: The keys of `model.yaml` that hold texts of the example.
@@ -42,6 +46,18 @@ EXAMPLE_KEYS = [
     "metrics.0.description",
     "inputs.input.txt.description",
     "outputs.results.json.description",
+]
+
+#: The files for users that describe the example.
+EXAMPLE_FILES = [
+    "README.md",
+    "asset_bundle/0.1.0/documentation.md",
+    "asset_bundle/0.1.0/samples/input.json",
+    "asset_bundle/0.1.0/samples/output.json",
+    "asset_bundle/0.1.0/assets/imgs/image_background.png",
+    "asset_bundle/0.1.0/assets/imgs/image_card.png",
+    "asset_bundle/0.1.0/assets/imgs/image_thumbnail.png",
+    "asset_bundle/0.1.0/assets/logos/company-image.png",
 ]
 
 MODEL = '''
@@ -140,7 +156,9 @@ def edit_texts(repository: Repository) -> None:
 
 
 def replace_example(repository: Repository) -> None:
-    """Replace the example by another model with its tests and cases."""
+    """Replace the example by another model with its tests, cases and texts."""
+    for name in EXAMPLE_FILES:
+        (repository.path / name).write_text("A count.", encoding="utf-8")
     (repository.path / "model_lib" / "colors.py").unlink()
     (repository.path / "model_lib" / "model.py").write_text(MODEL, encoding="utf-8")
     tests = repository.path / "tests"
@@ -160,11 +178,12 @@ def write_case(folder: Path, files: dict[str, str]) -> None:
 def test_a_fresh_repository_has_these_points_open(bake: Bake) -> None:
     status, problems = run_checklist(bake())
     assert status == 1
-    assert [title for title, found in problems.items() if found] == [POINTS[1], POINTS[2], POINTS[6]]
+    assert [title for title, found in problems.items() if found] == [*POINTS[1:4], POINTS[9]]
     expected = [f"model.yaml, {key}: is still the example's: write your own" for key in EXAMPLE_KEYS]
     assert problems[POINTS[1]] == expected
     assert [problem.split(":")[0] for problem in problems[POINTS[2]]] == ["model_lib/colors.py", "model_lib/model.py"]
-    assert "python -m flask_psc_model.cli.measure IMAGE --write" in problems[POINTS[6]][0]
+    assert [problem.split(":")[0] for problem in problems[POINTS[3]]] == EXAMPLE_FILES
+    assert "python -m flask_psc_model.cli.measure IMAGE --write" in problems[POINTS[9]][0]
 
 
 def test_answers_of_ones_own_are_no_texts_of_the_example(bake: Bake) -> None:
@@ -191,7 +210,11 @@ def test_every_point_can_be_open(ready: Repository, tmp_path: Path) -> None:
     (broken.path / "model.yaml").write_text(json.dumps(metadata), encoding="utf-8")
     (broken.path / "measurement.json").unlink()
     (broken.path / "model_lib" / "names.py").write_text("CSS_COLORS = {}\n", encoding="utf-8")
-    (broken.path / "requirements.in").write_text("flask\nscipy\n", encoding="utf-8")
+    (broken.path / "README.md").write_text("It names the CSS colours nearest to a colour.", encoding="utf-8")
+    (broken.path / "requirements.in").write_text("flask\nscipy\n--index-url http://10.0.0.1\n", encoding="utf-8")
+    (broken.path / "app.py").write_text(
+        broken.read("app.py") + "\n\ndef play():\n    import subprocess\n\n    subprocess.run(['sox'])\n", "utf-8"
+    )
     expected = broken.path / "tests" / "data" / "examples" / "three" / "results.json"
     expected.write_text("4", encoding="utf-8")
     dockerfile = broken.read("Dockerfile").replace("model_lib/ model_lib/", "other/ model_lib/")
@@ -199,15 +222,20 @@ def test_every_point_can_be_open(ready: Repository, tmp_path: Path) -> None:
     (broken.path / "Dockerfile").write_text(dockerfile, encoding="utf-8")
     status, problems = run_checklist(broken)
     assert status == 1
+    # the tests of the runtime have an outdated image
+    assert problems.pop(POINTS[11]) == []
     assert {title: found[0].split(":")[0] for title, found in problems.items()} == {
         POINTS[0]: "model.yaml, timeout.run",
         POINTS[1]: "model.yaml, description.details",
         POINTS[2]: "model_lib/names.py",
-        POINTS[3]: "requirements.txt",
-        POINTS[4]: "tests",
-        POINTS[5]: "Dockerfile",
-        POINTS[6]: "model.yaml, resources and timeout",
-        POINTS[7]: "Dockerfile",
+        POINTS[3]: "README.md",
+        POINTS[4]: "requirements.txt",
+        POINTS[5]: "requirements.in, line 3",
+        POINTS[6]: "system-packages.txt",
+        POINTS[7]: "tests",
+        POINTS[8]: "Dockerfile",
+        POINTS[9]: "model.yaml, resources and timeout",
+        POINTS[10]: "Dockerfile",
     }
 
 

@@ -76,6 +76,7 @@ def test_an_image_is_measured_and_keeps_to_the_values_that_are_written(image: st
     assert 10 * 1024**2 < record["peakMemory"] < 512 * 1024**2
     assert re.search("^peak memory .*sampled from its cgroup", output, re.MULTILINE)
     assert list_containers(image) == []
+    assert output.endswith("\nThe image has another model.yaml than this folder: build the image again.\n")
     # in a container with the memory that was written
     status, output, errors = run(repository, "check_container", image, "--only", "examples")
     assert status == 0, output + errors

@@ -14,7 +14,14 @@ import yaml
 from click.testing import CliRunner
 from flask_psc_model.cli import checklist
 from flask_psc_model.model.metadata import _loaded
-from flask_psc_model.tools.checklist import example, image, metadata, suite
+from flask_psc_model.tools.checklist import (
+    example,
+    image,
+    metadata,
+    requirements,
+    suite,
+    system_packages,
+)
 from flask_psc_model.tools.checklist.point import Point, Problem
 from flask_psc_model.tools.checklist.points import make_points
 
@@ -193,9 +200,14 @@ def test_outside_of_a_repository_one_line_says_so(tmp_path, project):
 
 def test_a_blank_folder_has_open_points_and_no_traceback(tmp_path):
     is_open = {point.title: point.list_problems(str(tmp_path)) for point in POINTS}
-    # what is not there is no example
-    assert not is_open.pop("your model replaces the example")
-    assert all(is_open.values()), is_open
+    # what is not there is no example, and needs nothing
+    assert [title for title, problems in is_open.items() if not problems] == [
+        "your model replaces the example",
+        "README.md and asset_bundle describe your model",
+        "no requirements file names a private index",
+        "system-packages.txt has what the code calls",
+        "the measured image is up to date",
+    ]
     assert "there is no file or folder" in str(is_open[POINTS[0].title][0])
 
 
@@ -265,8 +277,158 @@ def test_code_of_the_example_is_found_wherever_it_was_moved_to(project):
 def test_what_is_not_pinned_is_named(project, wanted, pinned, missing):
     write(project, "requirements.in", wanted)
     write(project, "requirements.txt", pinned)
-    problems = list_problems(image.find_unpinned, project)
+    problems = list_problems(requirements.find_unpinned, project)
     assert [problem.split()[5].strip(",") for problem in problems] == missing
+
+
+@pytest.mark.parametrize(
+    ("code", "pinned", "missing"),
+    [
+        ("import joblib", "", "joblib"),
+        ("def f():\n    import joblib.memory", "", "joblib"),
+        ("from joblib.memory import a", "JobLib==1", ""),
+        ("import cv2", "", "opencv-python-headless"),
+        ("import cv2", "opencv-python==4", ""),
+        ("from PIL import Image", "pillow==10", ""),
+        ("from sklearn import svm", "", "scikit-learn"),
+        ("import no_such_module_at_all", "", "no-such-module-at-all"),
+        # this Python has it from another package than its name says
+        ("import _pytest", "pytest==1", ""),
+        ("import _pytest", "", "pytest"),
+        ("import json, os.path, xml.dom, __main__, sys, _thread", "", ""),
+        ("from . import other\nimport model_lib.other", "", ""),
+        ("try:\n    import joblib\nexcept ImportError:\n    pass", "", ""),
+        ("try:\n    import joblib\nexcept (KeyError, Exception):\n    pass", "", ""),
+        ("try:\n    pass\nexcept ImportError:\n    import joblib", "", "joblib"),
+        ("try:\n    import joblib\nexcept ValueError:\n    pass", "", "joblib"),
+        ("if typing.TYPE_CHECKING:\n    import joblib", "", ""),
+    ],
+)
+def test_an_import_without_a_pin_is_named(project, code, pinned, missing):
+    write(project, "requirements.in", pinned.split("==")[0])
+    write(project, "requirements.txt", pinned)
+    write(project, "model_lib/model.py", code)
+    write(project, "model_lib/other.py", "")
+    problems = list_problems(requirements.find_unpinned, project)
+    names = [problem.split(" add ")[1].split()[0] for problem in problems]
+    assert names == missing.split()
+    for problem in problems:
+        assert problem.startswith("model_lib/model.py: imports ")
+        assert problem.endswith(" run python -m flask_psc_model.cli.lock")
+
+
+def test_a_requirement_without_a_pin_is_named_once(project):
+    write(project, "requirements.in", "joblib")
+    write(project, "model_lib/model.py", "import joblib")
+    [problem] = list_problems(requirements.find_unpinned, project)
+    assert problem.startswith("requirements.txt: has no pin of joblib")
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("--index-url https://packages.example.com/simple", "the address of a"),
+        ("--extra-index-url=https://packages.example.com/simple", "the address of a"),
+        ("-i http://10.0.0.1/simple", "the address of a"),
+        ("#    uv pip compile --index-url http://10.0.0.1/simple", "the address of a"),
+        ("    # from https://packages.example.com/simple", "the address of a"),
+        ("--trusted-host packages.example.com", "the address of a"),
+        ("--extra-index-url https://x:secret@download.pytorch.org/whl", "a password"),
+        ("mine @ https://secret@example.com/mine.whl", "a password"),
+        ("mine @ git+https://ann:secret@example.com/mine.git", "a password"),
+        ("# pip-compile --index-url=https://ann:secret@example.com/", "a password"),
+        ("--extra-index-url https://download.pytorch.org/whl/cpu", ""),
+        ("--index-url https://pypi.org/simple", ""),
+        ("--find-links wheels", ""),
+        ("mine @ https://example.com/mine.whl", ""),
+        ("mine @ https://${USER}:${TOKEN}@example.com/mine.whl", ""),
+        ("mine @ git+ssh://git@example.com/mine.git", ""),
+        ("# write to ann@example.com, see https://example.com", ""),
+    ],
+)
+@pytest.mark.parametrize("name", ["requirements.in", "requirements-dev.txt"])
+def test_a_private_index_and_a_password_are_named_and_not_shown(
+    project, name, line, what
+):
+    write(project, name, "flask\n" + line + "\n")
+    problems = list_problems(requirements.find_private_indexes, project)
+    start = "{}, line 2: has {}".format(name, what)
+    assert [problem.startswith(start) for problem in problems] == [True] * bool(what)
+    assert "secret" not in str(problems)
+    assert "packages.example" not in str(problems)
+
+
+@pytest.mark.parametrize(
+    ("call", "package"),
+    [
+        ('subprocess.run(["sox", a, b])', "sox"),
+        ('subprocess.check_output("ffprobe -i x", shell=True)', "ffmpeg"),
+        ('Popen(("tesseract", a))', "tesseract-ocr"),
+        ('os.system(f"pdftotext {a}")', "poppler-utils"),
+        ('subprocess.run(["psc-of-nobody"])', ""),
+        ('subprocess.run(["sh", "-c", a])', ""),
+        ("subprocess.run(command)", ""),
+        ("subprocess.run([])", ""),
+        ("subprocess.run()", ""),
+        ('print("sox")', ""),
+    ],
+)
+def test_a_command_whose_package_is_not_listed_is_named(project, call, package):
+    write(project, "model_lib/model.py", call)
+    problems = list_problems(system_packages.find_unlisted, project)
+    assert [problem.split()[3].strip(",") for problem in problems] == package.split()
+    text = "\ufeff# sound\r\n{}:amd64  # why\r\n".format(package)
+    write(project, "system-packages.txt", text)
+    assert list_problems(system_packages.find_unlisted, project) == []
+
+
+def test_a_library_that_the_tests_do_not_find_names_its_package(project):
+    text = "raise ImportError('libGL.so.1: cannot open shared object file: no')"
+    write(project, "tests/test_model.py", text)
+    first, second = list_problems(find_failures, project)
+    assert first.startswith("system-packages.txt: add the Debian package libgl1 to")
+    assert second.startswith("tests: ERROR: ")
+
+
+def test_a_key_that_is_there_twice_is_named(project):
+    write(project, "model.yaml", METADATA + "version: 1.2.4\n")
+    [problem] = POINTS[0].list_problems(project)
+    assert "version is there twice, in line 4 with the value '1.2.3'" in str(problem)
+
+
+def test_pages_and_pictures_of_the_example_are_named(project):
+    add_file(
+        project,
+        "README.md",
+        "# A\n\nIts model names the CSS\ncolours nearest to a colour.\n",
+    )
+    shutil.copytree(
+        os.path.join(TEMPLATE, "asset_bundle"), os.path.join(project, "asset_bundle")
+    )
+    problems = list_problems(example.find_pages, project)
+    assert {problem.split(": ")[0] for problem in problems} == {
+        "README.md",
+        "asset_bundle/0.1.0/documentation.md",
+        "asset_bundle/0.1.0/samples/input.json",
+        "asset_bundle/0.1.0/samples/output.json",
+        "asset_bundle/0.1.0/assets/imgs/image_background.png",
+        "asset_bundle/0.1.0/assets/imgs/image_card.png",
+        "asset_bundle/0.1.0/assets/imgs/image_thumbnail.png",
+        "asset_bundle/0.1.0/assets/logos/company-image.png",
+    }
+    for problem in problems:
+        write(project, problem.split(": ")[0], "Mine.")
+    assert list_problems(example.find_pages, project) == []
+
+
+@pytest.mark.parametrize("kind", ["examples", "validation-error"])
+def test_a_file_beside_the_case_folders_is_named(project, kind):
+    for name in (".gitkeep", "README.md", "input.txt"):
+        add_file(project, "tests/data/{}/{}".format(kind, name), "")
+    assert list_problems(find_failures, project) == [
+        "tests/data/{}/input.txt: is in no case: a case is a folder, so move the file"
+        " into one".format(kind)
+    ]
 
 
 @pytest.mark.parametrize("kind", ["examples", "validation-error"])
@@ -378,6 +540,105 @@ def test_modules_that_are_not_copied_are_named_with_what_imports_them(project):
     ]
     write(project, ".dockerignore", IGNORED + "!helpers/\n!lonely.py\n")
     assert list_problems(image.find_uncopied, project) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "is_named"),
+    [
+        ('open("weights/net.onnx")', True),
+        ('open("./weights/net.onnx")', True),
+        ('open("/opt/app/weights/net.onnx")', True),
+        ('open(os.path.join(HERE, "../weights/net.onnx"))', True),
+        ('open(os.path.join(HERE, "..", "weights", "net.onnx"))', True),
+        ('load(ROOT / "weights" / "net.onnx")', True),
+        ('load("weights/saved")', True),
+        ('open("input.txt")', False),
+        ('print("weights")', False),
+        ('open("labels.json")', False),
+        ('open("results.csv")', False),
+        ('"""Reads net.onnx."""', False),
+    ],
+)
+def test_data_files_that_the_code_names_have_to_be_copied(project, code, is_named):
+    write(project, "model_lib/model.py", code)
+    for name in (
+        "weights/net.onnx",
+        "weights/saved/graph.pb",
+        "input.txt",
+        "labels.json",
+        "model_lib/labels.json",
+        "docs/results.csv",
+        ".cache/results.csv",
+    ):
+        add_file(project, name, "")
+    problems = list_problems(image.find_uncopied, project)
+    assert len(problems) == is_named
+    for problem in problems:
+        assert problem.startswith("Dockerfile: does not copy weights/")
+        assert problem.endswith("needs: add COPY weights/ weights/")
+    write(project, "Dockerfile", DOCKERFILE + "COPY weights/ weights/\n")
+    problems = list_problems(image.find_uncopied, project)
+    assert len(problems) == is_named
+    for problem in problems:
+        assert problem.endswith("needs: add !weights/")
+    write(project, ".dockerignore", IGNORED + "!weights/\n")
+    assert list_problems(image.find_uncopied, project) == []
+
+
+#: An engine that has one image, whose files are in the folder `image`.
+ENGINE = """#!/bin/sh
+case "$1" in
+image)
+    [ "$3" = my-model ] && echo '[{{"Config": {{"WorkingDir": "/opt/app"}}}}]' ;;
+create) touch {home}/container ;;
+cp) cp "{home}/image/${{2#*:/opt/app/}}" "$3" ;;
+rm) rm {home}/container ;;
+esac
+"""
+
+
+@pytest.fixture
+def built_image(project, tmp_path, monkeypatch):
+    """Return the folder of an image's files, as after a build of a measured image."""
+    (tmp_path / "docker").write_text(ENGINE.format(home=tmp_path))
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    write(project, "measurement.json", json.dumps(dict(RECORD, subject="my-model")))
+    ignored = shutil.ignore_patterns("flask_psc_model")
+    shutil.copytree(project, str(tmp_path / "image"), ignore=ignored)
+    return str(tmp_path / "image")
+
+
+def test_an_image_with_the_files_of_now_is_up_to_date(project, built_image):
+    assert list_problems(metadata.find_outdated_image, project) == []
+    assert not os.path.exists(os.path.join(project, "container"))
+
+
+def test_an_image_of_before_an_edit_has_to_be_built_again(
+    project, built_image, tmp_path
+):
+    write(project, "model.yaml", METADATA + "# edited\n")
+    write(project, "model_lib/model.py", models.ECHO + "# edited\n")
+    # the image does not have it, and may have it elsewhere
+    os.remove(os.path.join(built_image, "app.py"))
+    assert list_problems(metadata.find_outdated_image, project) == [
+        "image my-model: has another model.yaml and another model_lib/model.py than"
+        " this folder: build the image again"
+    ]
+    assert not (tmp_path / "container").exists()
+
+
+@pytest.mark.parametrize("subject", ["", "another", "the server on this machine"])
+def test_an_image_that_is_not_here_is_skipped(project, built_image, subject):
+    write(project, "model.yaml", METADATA + "# edited\n")
+    write(project, "measurement.json", json.dumps(dict(RECORD, subject=subject)))
+    assert list_problems(metadata.find_outdated_image, project) == []
+
+
+def test_without_an_engine_no_image_is_looked_at(project, built_image, monkeypatch):
+    write(project, "model.yaml", METADATA + "# edited\n")
+    monkeypatch.setenv("PATH", project)
+    assert list_problems(metadata.find_outdated_image, project) == []
 
 
 @pytest.mark.parametrize("name", ["model.yaml", "entrypoint.sh", "gunicorn.conf.py"])

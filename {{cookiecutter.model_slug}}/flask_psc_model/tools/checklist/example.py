@@ -1,5 +1,7 @@
 """What is left of the template's example."""
 
+import glob
+import hashlib
 import os
 from typing import Any, Iterator, Tuple
 
@@ -29,6 +31,22 @@ TEXTS = (
 #: A name that the example's Python files hold with every framework.
 CODE_MARK = "CSS_COLORS"
 
+#: What the example's texts for users hold, by file. Line breaks are collapsed.
+PAGE_MARKS = {
+    "README.md": "names the CSS colours nearest to a colour",
+    "asset_bundle/*/documentation.md": "named CSS colours",
+    "asset_bundle/*/samples/input.json": '"ffaa00"',
+    "asset_bundle/*/samples/output.json": '"darkgoldenrod"',
+}
+
+#: The pictures of the example, by the start of their SHA-256.
+PICTURES = (
+    "a29db3276437b9a3",
+    "18a310c75cb1be56",
+    "963d0c6a31aae73e",
+    "15815f154148c25d",
+)
+
 #: Folders without code of the model.
 OTHER_FOLDERS = ("flask_psc_model", "node_modules", "tests")
 
@@ -54,6 +72,26 @@ def find_code(folder: str) -> Iterator[Problem]:
                     f"still has code of the example ({CODE_MARK}): replace it with your"
                     " model",
                 )
+
+
+def find_pages(folder: str) -> Iterator[Problem]:
+    """Yield the files for the model's users that still describe the example."""
+    for pattern, mark in PAGE_MARKS.items():
+        for path in sorted(glob.glob(os.path.join(glob.escape(folder), pattern))):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                if mark in to_line(file.read()):
+                    yield Problem(
+                        os.path.relpath(path, folder),
+                        f"still describes the example ({mark}): describe your model",
+                    )
+    pattern = os.path.join(glob.escape(folder), "asset_bundle", "*", "assets", "*", "*")
+    for path in sorted(glob.glob(pattern)):
+        with open(path, "rb") as file:
+            digest = hashlib.sha256(file.read()).hexdigest()
+        if digest.startswith(PICTURES):
+            yield Problem(
+                os.path.relpath(path, folder), "is still the example's: replace it"
+            )
 
 
 def list_texts(value: Any, key: str = "") -> Iterator[Tuple[str, str]]:

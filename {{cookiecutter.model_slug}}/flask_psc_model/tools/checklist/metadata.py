@@ -1,18 +1,25 @@
-"""Whether `model.yaml` follows its schema, was measured, and fits the Dockerfile."""
+"""Whether `model.yaml` follows its schema, was measured, and fits image and Dockerfile."""
 
 import json
 import os
+import shutil
 from importlib import import_module
 from typing import Any, Dict, Iterator, List, Tuple
 
 from ...model.metadata import load_metadata
 from ...model.spec import Limits, ModelSpec
+from .. import show_name
+from ..containers.engine import Engine, EngineError
 from ..health_check import DOCKERFILE, find_wrong_times
+from ..image_files import describe_outdated, find_outdated
 from ..measurement.record import FILENAME as RECORD
 from ..measurement.record import Record
 from .point import Problem
 
 SCHEMA = "model.schema.json"
+
+#: The container engines, the preferred one first.
+ENGINES = ("docker", "podman")
 
 
 class CannotValidate(Exception):
@@ -115,6 +122,26 @@ def find_unmeasured(folder: str) -> Iterator[Problem]:
             f" run {COMMAND}",
         )
     yield from _find_too_little(spec.limits, record)
+
+
+def find_outdated_image(folder: str) -> Iterator[Problem]:
+    """Yield the files that the measured image has as they were before.
+
+    An image that this machine does not have is skipped.
+    """
+    try:
+        image = Record.load(folder).subject
+    except (OSError, ValueError):
+        # another point names it
+        return
+    engine = Engine(next(filter(shutil.which, ENGINES), ""))
+    try:
+        can_look = image and engine.command
+        outdated = find_outdated(engine, image, folder) if can_look else []
+    except EngineError:
+        return
+    if outdated:
+        yield Problem(f"image {show_name(image)}", describe_outdated(outdated))
 
 
 def find_short_health_check(folder: str) -> Iterator[Problem]:

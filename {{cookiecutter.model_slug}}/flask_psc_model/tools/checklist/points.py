@@ -3,15 +3,18 @@
 from functools import partial
 from typing import List
 
-from .example import find_code, find_texts
-from .image import find_uncopied, find_unpinned
+from .example import find_code, find_pages, find_texts
+from .image import find_uncopied
 from .metadata import (
+    find_outdated_image,
     find_schema_problems,
     find_short_health_check,
     find_unmeasured,
 )
 from .point import Point
+from .requirements import find_private_indexes, find_unpinned
 from .suite import COMMAND, find_failures
+from .system_packages import find_unlisted
 
 
 def make_points(timeout: int) -> List[Point]:
@@ -25,9 +28,13 @@ def make_points(timeout: int) -> List[Point]:
         Point("model.yaml follows model.schema.json", find_schema_problems),
         Point("model.yaml describes your model", find_texts),
         Point("your model replaces the example", find_code),
-        Point("every requirement is pinned", find_unpinned),
+        Point("README.md and asset_bundle describe your model", find_pages),
+        Point("every requirement and every import is pinned", find_unpinned),
+        Point("no requirements file names a private index", find_private_indexes),
+        Point("system-packages.txt has what the code calls", find_unlisted),
         Point("there are test cases, and they pass", tests, "running " + COMMAND),
-        Point("the Dockerfile copies what the code imports", find_uncopied),
+        Point("the Dockerfile copies what the code needs", find_uncopied),
         Point("resources and timeout are measured", find_unmeasured),
         Point("the health check waits for timeout.status", find_short_health_check),
+        Point("the measured image is up to date", find_outdated_image),
     ]

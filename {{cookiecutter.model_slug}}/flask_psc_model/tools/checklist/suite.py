@@ -8,6 +8,8 @@ import tempfile
 from typing import Iterator, Tuple
 
 from ...model.cases import list_cases, list_cases_to_fill_in
+from ...model.system_packages import FILENAME, find_remedy_in_text
+from .. import show_name
 from ..interrupts import interruptible
 from ..processes import kill_tree
 from .point import Problem
@@ -28,15 +30,15 @@ _FAILURE = re.compile(r"^(?:FAIL|ERROR): .*", re.MULTILINE)
 
 
 def find_failures(folder: str, timeout: int) -> Iterator[Problem]:
-    """Yield the missing cases; if none is missing, run the tests and yield failures.
+    """Yield what is wrong with the cases; if nothing is, run the tests, yield failures.
 
     Args:
         folder: of the repository.
         timeout: seconds that the tests may take.
     """
-    missing = list(_find_missing(folder))
-    yield from missing
-    if not missing:
+    problems = [*_find_missing(folder), *_find_loose(folder)]
+    yield from problems
+    if not problems:
         yield from _run_tests(folder, timeout)
 
 
@@ -56,6 +58,19 @@ def _find_missing(folder: str) -> Iterator[Problem]:
             )
 
 
+def _find_loose(folder: str) -> Iterator[Problem]:
+    """Yield the files beside the case folders: no test reads them."""
+    for kind in KINDS:
+        path = os.path.join(folder, DATA, kind)
+        for name in sorted(os.listdir(path)) if os.path.isdir(path) else ():
+            is_file = os.path.isfile(os.path.join(path, name))
+            if is_file and name[0] != "." and not name.startswith("README"):
+                yield Problem(
+                    f"{DATA}/{kind}/{show_name(name)}",
+                    "is in no case: a case is a folder, so move the file into one",
+                )
+
+
 def _run_tests(folder: str, timeout: int) -> Iterator[Problem]:
     try:
         code, output = _run(folder, timeout)
@@ -66,6 +81,9 @@ def _run_tests(folder: str, timeout: int) -> Iterator[Problem]:
             " raise --timeout",
         )
         return
+    remedy = find_remedy_in_text(output) if code else ""
+    if remedy:
+        yield Problem(FILENAME, remedy)
     failures = _FAILURE.findall(output)
     for failure in failures[:SHOWN]:
         yield Problem("tests", f"{failure} (run {COMMAND})")

@@ -18,12 +18,14 @@ class Record(NamedTuple):
         load_seconds: the longest time that loading took.
         run_seconds: the longest time that a run took, or a job of a full batch.
         peak_memory: the most bytes used, also by a full batch.
+        subject: what was measured: an image, or something else.
     """
 
     version: str
     load_seconds: float
     run_seconds: float
     peak_memory: int
+    subject: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "Record":
@@ -41,6 +43,7 @@ class Record(NamedTuple):
                 float(content["load"]["worst"]),
                 max(worst, float(batch["seconds"])),
                 max(int(content["peakMemory"]), int(batch["peakMemory"])),
+                str(content.get("subject", "")),
             )
         except Exception as error:
             # whatever shape the file has

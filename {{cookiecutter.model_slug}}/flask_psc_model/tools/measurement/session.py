@@ -11,8 +11,9 @@ from ...model.cases import list_cases
 from ...model.metadata import Metadata, find_metadata, load_metadata
 from ...model.spec import ModelSpec
 from ...model.units import parse_duration
-from ..containers.engine import Engine
+from ..containers.engine import Engine, EngineError
 from ..health_check import write_times
+from ..image_files import describe_outdated, find_outdated
 from ..metadata_file import MetadataFile
 from .measurement import Measurement, Plan, measure
 from .proposal import EXAMPLE, propose
@@ -84,8 +85,19 @@ def measure_model(
         click.echo(f"Wrote {path} and {record}.")
         if dockerfile:
             click.echo(f"Set the times of HEALTHCHECK in {dockerfile}.")
+        outdated = _find_outdated(engine, image, folder) if image else []
+        if outdated:
+            click.echo(f"The image {describe_outdated(outdated)}.")
     else:
         click.echo(f"Add --write to put these values into {path}.")
+
+
+def _find_outdated(engine_name: str, image: str, folder: str) -> List[str]:
+    try:
+        return find_outdated(Engine(engine_name), image, folder)
+    except (EngineError, OSError, ValueError):
+        # all is written: the checklist names what else is wrong
+        return []
 
 
 def _read_jobs(data_folder: str, names: List[str]) -> Dict[str, Inputs]:
