@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -68,6 +69,30 @@ def test_promtool_finds_nothing(server: Server) -> None:
     with opener.open(f"{server.url}/metrics") as answer:
         ended = subprocess.run(["promtool", "check", "metrics"], input=answer.read(), capture_output=True, timeout=60)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+
+
+@pytest.mark.parametrize("name", ["alerts.yaml", "fleets.md", "operations.md"])
+def test_every_metric_that_a_page_names_is_there(server: Server, defaults: Repository, name: str) -> None:
+    with opener.open(f"{server.url}/metrics") as answer:
+        text = answer.read().decode()
+    # a histogram is one metric in a page, and three series in a rule
+    there = {*re.findall(r"^# TYPE (\S+)", text, re.MULTILINE), *re.findall(r"^(\w+)[ {]", text, re.MULTILINE)}
+    page = defaults.read(f"docs/server/{name}")
+    named = set(re.findall(r"\b(?:psc_model|process)_[a-z_]+\b", page))
+    assert len(named) > 1
+    assert named - there == set()
+
+
+def test_every_reason_that_an_alert_or_the_runbook_names_is_there(server: Server, defaults: Repository) -> None:
+    with opener.open(f"{server.url}/metrics") as answer:
+        counted = set(re.findall(r'reason="(\w+)"', answer.read().decode()))
+    page = defaults.read("docs/server/operations.md")
+    explained = set(re.findall(r"^\| `(\w+)` \|", page.split("\n### Reasons\n")[1].split("\n### ")[0], re.MULTILINE))
+    assert "server_error" in explained
+    text = defaults.read("docs/server/alerts.yaml") + page
+    named = set(re.findall(r'reason!?="(\w+)"', text))
+    assert {"busy", "gpu_error"} <= named
+    assert named - counted - explained == set()
 
 
 def test_prometheus_sees_the_first_failure(server: Server, prometheus: str) -> None:
