@@ -25,13 +25,15 @@ HOME = {home!r}
 args = sys.argv[1:]
 call = {{"args": args, "source": sys.stdin.read(), "folder": os.getcwd()}}
 call["environment"] = dict(os.environ)
-if "--constraint" in args:
-    with open(args[args.index("--constraint") + 1]) as file:
-        call["constraint"] = file.read()
+for line in call["source"].splitlines():
+    if line.startswith("-c "):
+        with open(line[3:]) as file:
+            call["constraint"] = file.read()
 with open(os.path.join(HOME, "calls"), "a") as file:
     file.write(json.dumps(call) + "\\n")
 if os.path.exists(os.path.join(HOME, "broken")):
-    sys.exit("  x No solution found:\\n   because numpy<0")
+    with open(os.path.join(HOME, "broken")) as file:
+        sys.exit(file.read())
 name = "tools" if "jsonschema" in call["source"] else "all"
 with open(os.path.join(HOME, name)) as file:
     text = file.read()
@@ -193,7 +195,7 @@ def test_the_tools_get_the_versions_of_the_pins(project):
     assert project.lock().code == 0
     packages, tools = project.calls()
     assert packages["source"] == "# Direct.\nclick\nflask\n"
-    assert tools["source"] == "jsonschema"
+    assert tools["source"].splitlines()[1:] == ["jsonschema"]
     assert tools["constraint"] == "click==8.5.1\nflask==3.1.3\n"
     assert tools["folder"] == os.path.realpath(project.folder)
 
@@ -306,7 +308,7 @@ def test_an_image_with_a_framework_gets_the_packages_that_it_lacks(project):
 
 
 def test_what_uv_says_is_one_line_and_nothing_is_written(project):
-    write(project.home, "broken", "")
+    write(project.home, "broken", "  x No solution found:\n   because numpy<0")
     before = project.read("requirements.txt")
     ending = project.lock()
     assert ending.code == 1
@@ -314,6 +316,12 @@ def test_what_uv_says_is_one_line_and_nothing_is_written(project):
         "error: cannot pin requirements.in: x No solution found: because numpy<0\n"
     )
     assert project.read("requirements.txt") == before
+
+
+def test_of_a_traceback_the_error_is_shown(project):
+    write(project.home, "broken", "Traceback (most recent call last):\n  a\nOdd: no\n")
+    ending = project.lock()
+    assert ending.errors == "error: cannot pin requirements.in: Odd: no\n"
 
 
 def test_uv_gets_the_index_that_pip_uses_out_of_sight(project):

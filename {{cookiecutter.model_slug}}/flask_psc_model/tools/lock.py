@@ -248,14 +248,16 @@ def _pin_tools(resolver: Resolver, folder: str, pins: Sequence[Pin]) -> List[Pin
     """Pin the packages of the commands, in the versions of the pins where they share some."""
     lines = _read(os.path.join(folder, DEV_WANTED)).splitlines()
     pattern = re.compile(r"(?:-c|--constraint)[ =]\s*" + re.escape(PINNED))
-    source = "\n".join(line for line in lines if not pattern.match(line))
+    lines = [line for line in lines if not pattern.match(line)]
     with tempfile.TemporaryDirectory(prefix="psc-") as temporary:
         path = os.path.join(temporary, PINNED)
         with open(path, "w", encoding="utf-8") as file:
             for pin in pins:
                 version = pin.version.split(CPU_BUILD)[0]
                 print(f"{pin.name}{version}", file=file)
-        return _resolve(resolver, folder, DEV_WANTED, source, ["--constraint", path])
+        # the oldest pip-tools has no option for it
+        source = "\n".join([f"-c {path}", *lines])
+        return _resolve(resolver, folder, DEV_WANTED, source, [])
 
 
 def _resolve(
@@ -280,7 +282,7 @@ def _resolve(
             errors="replace",
         )
         if result.returncode:
-            raise LockFailed(f"cannot pin {name}: {to_line(result.stdout)}")
+            raise LockFailed(f"cannot pin {name}: {_shorten(result.stdout)}")
         pins = parse_pins(_read(output))
     for pin in pins:
         if has_password(str(pin)):
@@ -290,6 +292,12 @@ def _resolve(
             )
     # uv does not say what standard input requires
     return name_source(pins, set(list_names(source, _START)), name)
+
+
+def _shorten(output: str) -> str:
+    """Return the words of a resolver on one line; of a traceback, the error."""
+    is_traceback = "Traceback (most recent call last)" in output
+    return to_line(output.strip().splitlines()[-1] if is_traceback else output)
 
 
 def _list_options(wanted: str) -> List[str]:
