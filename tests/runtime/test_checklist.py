@@ -317,6 +317,17 @@ def test_an_import_without_a_pin_is_named(project, code, pinned, missing):
         assert problem.endswith(" run python -m flask_psc_model.cli.lock")
 
 
+def test_what_the_image_with_a_framework_lacks_has_to_be_pinned_for_it(project):
+    write(project, "requirements.in", "flask\njinja2\nscipy\ntorch==2.13.0\n")
+    pins = "flask==3\njinja2==3\n    # via\n    #   flask\n    #   torch\nscipy==1\n"
+    write(project, "requirements.txt", pins + "torch==2.13.0\n")
+    assert list_problems(requirements.find_unpinned, project) == []
+    write(project, "requirements-image.txt", "flask==3\n")
+    [problem] = list_problems(requirements.find_unpinned, project)
+    assert problem.startswith("requirements-image.txt: has no pin of scipy, which")
+    assert problem.endswith(": run python -m flask_psc_model.cli.lock")
+
+
 def test_a_requirement_without_a_pin_is_named_once(project):
     write(project, "requirements.in", "joblib")
     write(project, "model_lib/model.py", "import joblib")

@@ -1,10 +1,12 @@
 """The packages of pip: whether all are pinned, and whether a file names a private index."""
 
 import os
-from typing import Dict, Iterator, Tuple
+from typing import Dict, Iterator, List, Tuple
 
-from ..lock import COMMAND
+from ..lock import COMMAND, FRAMEWORKS
+from ..pins import find_required, parse_pins
 from ..requirements import (
+    IMAGE_PINNED,
     NAME,
     PIN,
     PINNED,
@@ -70,6 +72,12 @@ def find_unpinned(folder: str) -> Iterator[Problem]:
             yield Problem(
                 PINNED, f"has no pin of {name}, which {WANTED} requires: run {COMMAND}"
             )
+    for name in _find_absent_in_image(folder, wanted):
+        yield Problem(
+            IMAGE_PINNED,
+            f"has no pin of {name}, which {WANTED} requires and the base image may lack:"
+            f" run {COMMAND}",
+        )
     for module, importer in sorted(find_required_modules(folder).items()):
         packages = _list_packages(module)
         # a package that is required has its line above
@@ -93,6 +101,19 @@ def find_private_indexes(folder: str) -> Iterator[Problem]:
                 f"has {what}, which whoever reads the repository sees: remove it, and set"
                 f" it in pip's own configuration; for the image, see {SECRETS_PAGE}",
             )
+
+
+def _find_absent_in_image(folder: str, wanted: List[str]) -> Iterator[str]:
+    """Yield the requirements that neither the image's framework nor its pins have."""
+    path = os.path.join(folder, IMAGE_PINNED)
+    if not os.path.exists(path):
+        return
+    with open(os.path.join(folder, PINNED), encoding="utf-8") as file:
+        pins = parse_pins(file.read())
+    inside = find_required(pins, FRAMEWORKS & set(wanted))
+    pinned = {normalize(pin.name) for pin in pins}
+    absent = (set(wanted) & pinned) - inside - set(read_names(path, PIN))
+    yield from sorted(absent)
 
 
 def _list_packages(module: str) -> Tuple[str, ...]:
