@@ -256,11 +256,23 @@ def test_a_model_that_cannot_be_loaded_is_one_line(tmp_path):
 
 
 def test_without_a_case_it_says_where_to_add_one(project):
-    add_case(project, "examples/unfilled", TODO_md="fill it in")
     ending = record(project)
     assert ending.code == 1, ending
     folder = os.path.join(project, "tests", "data")
     assert "error: there is no case in " + folder in ending.errors
+
+
+def test_a_case_that_is_to_be_filled_in_says_so_where_it_is_meant(project):
+    folder = add_case(project, "examples/first", TODO_md="fill it in")
+    expected = "error: the case examples/first is to be filled in: add its input files"
+    ending = record(project)
+    assert ending.code == 1, ending
+    assert expected in ending.errors
+    assert "TODO.md in " + folder in ending.errors
+    add_case(project, "examples/second", input_txt="1.5")
+    assert expected in record(project, "first").errors
+    data = os.path.join(project, "tests", "data")
+    assert list(map(str, select_cases(data, []))) == ["examples/second"]
 
 
 @pytest.mark.parametrize("args", [["--tolerance", "nan"], ["--tolerance", "-1"]])

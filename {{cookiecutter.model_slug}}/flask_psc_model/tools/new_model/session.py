@@ -40,13 +40,13 @@ The tests skip this case as long as this file is its only one.
 3. Remove this file, and give the folder a name that says what is wrong.
 """
 
-NEXT = """
+NEXT = f"""
 Next:
-  1. Complete predict() in {model}.
-  2. Copy the files of one job into {case}.
-  3. python -m flask_psc_model.cli.record, then python -m unittest
-  4. python -m flask_psc_model.cli.checklist shows what else is left, such as the texts
-     in model.yaml."""
+  1. Complete predict() in {MODEL}.
+  2. Fill in a case in {DATA}/{EXAMPLES} and one in {DATA}/{REFUSALS}.
+  3. Run python -m flask_psc_model.cli.record, then python -m unittest.
+  4. Run python -m flask_psc_model.cli.checklist: it shows what else is left, such as the
+     texts in model.yaml."""
 
 
 def create_model(inputs: Sequence[str], outputs: Sequence[str]) -> None:
@@ -204,5 +204,4 @@ def _report(new: Sequence[str], removed: Sequence[str], changed: Sequence[str]) 
         click.echo("Kept these files of the example, since they were edited:")
         for name in changed:
             click.echo(f"  {name}")
-    case = f"{DATA}/{EXAMPLES}/{CASE}"
-    click.echo(NEXT.format(model=MODEL, case=case))
+    click.echo(NEXT)

@@ -1,9 +1,16 @@
 """The cases to record."""
 
 import os
-from typing import Iterator, List, NamedTuple, Sequence
+from typing import Callable, Iterator, List, NamedTuple, Sequence
 
-from ...model.cases import EXAMPLES, REFUSALS, Case, list_cases
+from ...model.cases import (
+    EXAMPLES,
+    REFUSALS,
+    TODO_FILENAME,
+    Case,
+    list_cases,
+    list_cases_to_fill_in,
+)
 from .. import show_name
 
 
@@ -31,9 +38,16 @@ def select_cases(data_folder: str, names: Sequence[str]) -> List[Selected]:
             folder; none for all cases.
 
     Raises:
-        ValueError: there is no case, or none of such a name.
+        ValueError: there is no case, none of such a name, or it is to be filled in.
     """
-    cases = list(_list_all(data_folder))
+    cases = list(_list_all(data_folder, list_cases))
+    unfilled = list(_list_all(data_folder, list_cases_to_fill_in))
+    for each in unfilled:
+        if not cases or any(_is_meant(each, name) for name in names):
+            raise ValueError(
+                f"the case {each} is to be filled in: add its input files, as"
+                f" {TODO_FILENAME} in {each.case.folder} says"
+            )
     if not cases:
         raise ValueError(
             f"there is no case in {data_folder}: add a folder with input files to its"
@@ -49,11 +63,13 @@ def select_cases(data_folder: str, names: Sequence[str]) -> List[Selected]:
     return chosen or cases
 
 
-def _list_all(data_folder: str) -> Iterator[Selected]:
+def _list_all(
+    data_folder: str, list_some: Callable[[str], List[Case]]
+) -> Iterator[Selected]:
     for kind in (EXAMPLES, REFUSALS):
         folder = os.path.join(data_folder, kind)
         if os.path.isdir(folder):
-            for case in list_cases(folder):
+            for case in list_some(folder):
                 yield Selected(kind, case)
 
 
