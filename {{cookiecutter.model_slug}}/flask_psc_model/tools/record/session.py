@@ -94,8 +94,8 @@ def _save(changes: List[Change]) -> None:
 def _confirm(count: int) -> bool:
     if not sys.stdin.isatty():
         raise ValueError(
-            f"standard input is not a terminal, so {_count(count)} cannot be"
-            " confirmed and stay as they are: pass --yes to overwrite"
+            "nothing was overwritten, since standard input is not a terminal: pass"
+            f" --yes to overwrite {_count(count)}"
         )
     try:
         with interruptible():
