@@ -316,9 +316,9 @@ def explain(error: BaseException) -> str:
         name = error.name.split(".")[0]
         if not _is_installed(name):
             text += (
-                f"; add the package of {name} to requirements.in, update the pins and"
-                " install them; if it is a file of this repository, the Dockerfile has"
-                " to copy it"
+                f"; add the package of {name} to requirements.in, run python -m"
+                " flask_psc_model.cli.lock, and install the pins; if it is a file of"
+                " this repository, the Dockerfile has to copy it"
             )
     return text
 
