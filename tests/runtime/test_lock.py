@@ -298,7 +298,8 @@ def test_another_index_of_pytorch_is_used_as_pip_does(project):
 def test_an_image_with_a_framework_gets_the_packages_that_it_lacks(project):
     title = "# The packages that the image installs.\n"
     write(project.folder, "requirements.in", "# Direct.\nclick\nnumpy\ntorch==2.14.1\n")
-    write(project.folder, "requirements-image.txt", title + "click==8.0\n")
+    before = "--find-links wheels\n" + title + "click==8.0\n"
+    write(project.folder, "requirements-image.txt", before)
     project.answer(TORCH)
     assert project.lock().code == 0
     assert "cuda-pathfinder==1.3" in project.read("requirements.txt")

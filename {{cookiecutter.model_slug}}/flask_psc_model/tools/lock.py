@@ -324,11 +324,9 @@ def _title(source: str, python: str) -> List[str]:
 
 def _read_title(path: str) -> List[str]:
     """Return the comment at the top of a file, without that of a tool."""
-    title = []
-    for line in _read(path).splitlines():
-        if not line.startswith("#"):
-            break
-        title.append(line)
+    # behind a line of options that was added at the top
+    found = re.match(r"(?:-.*\n|\s*\n)*((?:#.*\n)*)", _read(path))
+    title = found.group(1).splitlines() if found else []
     if any("compile" in line for line in title):
         return [
             "# The packages that the image installs: the base image has the others."
