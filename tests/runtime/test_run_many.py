@@ -448,7 +448,8 @@ def test_an_interrupted_run_ends_its_running_job_and_can_go_on(bulk):
     assert process.returncode == 130
     assert "1 of 3 jobs" in output
     assert "--resume" in output
-    assert bulk.results() == ["0000"]
+    # of the first two, either may be the first that is ready
+    assert bulk.results() == bulk.begun()
     assert bulk.run("--resume").code == 0
     assert bulk.begun() == bulk.results() == ["0000", "0001", "0002"]
 

@@ -13,7 +13,7 @@ from ..measurement.subject import Running
 from .selection import Selected
 
 #: The status that each kind of case should get.
-STATUS_CODES = {EXAMPLES: 200, REFUSALS: 422}
+WANTED_STATUS = {EXAMPLES: 200, REFUSALS: 422}
 
 
 class Change(NamedTuple):
@@ -66,7 +66,7 @@ def record_case(
     with running.folder.make_job(inputs) as job:
         response = job.run(running.client)
         message = response.message
-        if response.status_code != STATUS_CODES[selected.kind]:
+        if response.status_code != WANTED_STATUS[selected.kind]:
             problem = _describe_response(response, selected.kind)
             missing = [name for name, data in inputs.items() if data is None]
             lines = [problem] + [case.describe_missing(name) for name in missing]
