@@ -82,6 +82,28 @@ def test_an_image_is_measured_and_keeps_to_the_values_that_are_written(image: st
     assert status == 0, output + errors
 
 
+#: Weights of 200 MB in small pieces, which an allocator keeps if it can.
+HEAVY = """
+
+class ColorNamePredictorModel(ColorNamePredictorModel):
+    def __init__(self):
+        super().__init__()
+        self.weights = [str(number) * 600 for number in range(60000)]
+"""
+
+
+@pytest.mark.parametrize("addition", ["", HEAVY], ids=["the example", "a heavy model"])
+def test_the_unit_tests_pass_with_the_memory_that_is_written(image: str, repository: Repository, addition: str) -> None:
+    source = base64.b64encode(addition.encode()).decode()
+    with changed(image, "USER 0", f"RUN echo {source} | base64 -d >> model_lib/model.py", "USER 1000") as model:
+        status, _, errors = run(repository, "measure", model, "--write", "--starts", "1", "--runs", "2")
+        assert status == 0, errors
+        memory = repository.metadata()["resources"]["memory"]["size"]
+        options = ["--memory", memory, "--memory-swap", memory, "--cpus", "1", "--ipc=none"]
+        output = docker("run", "--rm", *options, model, "sh", "-c", "python -m unittest 2>&1")
+    assert output.endswith("\nOK"), (memory, output)
+
+
 COPYING = """
 import shutil
 

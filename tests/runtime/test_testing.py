@@ -2,19 +2,23 @@
 
 import json
 import os
+import sys
 import tempfile
 import threading
 import unittest
+import weakref
 from collections import OrderedDict
+from types import SimpleNamespace
 
 import pytest
 from flask_psc_model import BatchModelBase, create_app, testing
 from flask_psc_model.testing import find_case_file
+from flask_psc_model.testing.memory import release_models
 from werkzeug.wrappers import Response
 
 from . import models
 from .apps import make_model
-from .project import make_project, serve
+from .project import make_project, serve, write
 
 
 def shout(input_path, output_path):
@@ -142,6 +146,40 @@ def test_the_module_has_no_tests_of_its_own():
     # `python -m unittest` imports this package, by its name `test*`
     suite = unittest.defaultTestLoader.loadTestsFromModule(testing)
     assert suite.countTestCases() == 0
+
+
+# --- models in this process -------------------------------------------------------
+
+
+def test_a_released_model_is_gone_and_loaded_again_for_the_next_job():
+    made = []
+
+    class Model(SHOUTER):
+        def __init__(self):
+            made.append(weakref.ref(self))
+
+    app = create_app(Model)
+
+    def check(case):
+        _, result = case.run_test_job("a")
+        case.assertEqual(result, b"A")
+
+    for count in (1, 2):
+        check_passes(check, create_app=lambda case: app)
+        assert len(made) == count
+        assert made[-1]() is not None
+        release_models()
+        assert made[-1]() is None
+
+
+def test_a_model_on_a_gpu_leaves_no_memory_there(monkeypatch):
+    emptied = []
+    cuda = SimpleNamespace(
+        is_initialized=lambda: True, empty_cache=lambda: emptied.append(True)
+    )
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    release_models()
+    assert emptied == [True]
 
 
 # --- AppTestCase.run_test_job ----------------------------------------------------
@@ -1079,6 +1117,49 @@ def test_the_same_cases_fail_in_this_process_and_over_http(live_project):
     assert code == 1, output
     assert "failures=2" in output
     assert output.count("results.json differs from the expected file") == 2
+
+
+#: Notes when it is loaded and closed.
+NOTING = """
+import os
+
+from flask_psc_model import ModelBase
+
+
+def note(event):
+    with open(os.environ["NOTES"], "a") as file:
+        print(event, file=file)
+
+
+class Model(ModelBase):
+    input_filenames = "input.txt"
+    output_filenames = "results.json"
+
+    def __init__(self):
+        note("load")
+
+    def run(self, source, target):
+        with open(source) as file:
+            text = file.read()
+        if text.startswith("refuse"):
+            raise ValueError(text)
+        with open(target, "w") as file:
+            file.write(text)
+
+    def close(self):
+        note("close")
+"""
+
+
+@pytest.mark.server
+def test_no_model_is_loaded_beside_another(live_project, tmp_path):
+    write(live_project, "model_lib/model.py", NOTING)
+    code, output = run_unittest(live_project, NOTES=str(tmp_path / "notes"))
+    assert code == 0, output
+    notes = (tmp_path / "notes").read_text().split()
+    # in this process, in the server, and in the server after the shutdown
+    assert notes[:5] == ["load", "close"] * 2 + ["load"]
+    assert notes[5:] in ([], ["close"])
 
 
 @pytest.mark.server

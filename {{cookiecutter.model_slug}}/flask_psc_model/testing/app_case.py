@@ -8,6 +8,8 @@ from unittest import mock
 
 from werkzeug.http import HTTP_STATUS_CODES
 
+from .memory import watch_models
+
 Data = Union[bytes, str, None]
 
 
@@ -31,6 +33,7 @@ class AppTestCase(unittest.TestCase):
         """The app under test."""
         if "_app" not in self.__dict__:
             self._app = self.create_app()
+            watch_models(self._app)
         return self._app
 
     @property

@@ -24,6 +24,7 @@ from ..model.metadata import find_metadata
 from ..model.spec import FileSpec, ModelSpec
 from .app_case import AppTestCase, Data
 from .live_server import LiveServer
+from .memory import release_models
 
 #: How to get the expected files.
 RECORD_HINT = "python -m flask_psc_model.cli.record adds what the model writes"
@@ -260,7 +261,8 @@ class AutoAppTestCase(AppTestCase):
 class LiveAppTestCase(AutoAppTestCase):
     """A test case that sends jobs to the model's real server over HTTP.
 
-    The server, `entrypoint.sh`, starts once for the class, on a free port.
+    The server, `entrypoint.sh`, starts once for the class and again after a shutdown, on
+    a free port. Only its model is in memory then: those of other tests are released.
 
     Attributes:
         server: the running server.
@@ -272,6 +274,7 @@ class LiveAppTestCase(AutoAppTestCase):
     def setUpClass(cls) -> None:
         """Start the server."""
         super().setUpClass()
+        release_models()
         cls.server = cls.make_server().__enter__()
 
     @classmethod
@@ -294,6 +297,11 @@ class LiveAppTestCase(AutoAppTestCase):
         """Return None: the jobs run in the server's process."""
 
     def _check_shutdown(self) -> None:
-        with self.make_server() as server:
-            self.assertAcceptedResponse(server.client.post("/shutdown"))
-            self.assertEqual(server.wait(), 0, "the exit code should be 0")
+        cls = type(self)
+        try:
+            self.assertAcceptedResponse(cls.server.client.post("/shutdown"))
+            self.assertEqual(cls.server.wait(), 0, "the exit code should be 0")
+        finally:
+            # a second server beside the first would need the memory of two
+            cls.server.stop()
+            cls.server = cls.make_server().__enter__()

@@ -148,6 +148,12 @@ class LocalRunner(Runner):
         self._running.acquire()
         close_model(self._model)
 
+    def unload(self) -> None:
+        """Close the model and forget it, while no job runs; the next job loads it again."""
+        with self._loading, self._running:
+            model, self._model = self._model, None
+            close_model(model)
+
     def hold(self) -> Any:
         """Return a context in which no job is computed, so that they gather."""
         return self._running
