@@ -148,6 +148,128 @@ def test_the_module_has_no_tests_of_its_own():
     assert suite.countTestCases() == 0
 
 
+# --- failures that several classes have -------------------------------------------
+
+
+def fail_twice(first, second=None, name="Other"):
+    """Return the results of two classes with the same test, which does two things."""
+    checks = {"One": first, "Other": second or first}
+
+    class Tests:
+        def test_it(self):
+            checks[self.kind](self)
+
+    results = []
+    for kind, qualname in [("One", "One"), ("Other", name)]:
+        case = type(kind, (Tests, testing.AppTestCase), {"kind": kind})
+        case.__qualname__ = qualname
+        results.append(run_case(case))
+    return results
+
+
+def raise_error(error):
+    """Return a test that raises an error."""
+
+    def check(case):
+        raise error
+
+    return check
+
+
+def fail_in_subtest(text, **params):
+    """Return a test whose only subtest fails."""
+
+    def check(case):
+        with case.subTest(**params):
+            case.fail(text)
+
+    return check
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        raise_error(AssertionError("once: fails")),
+        raise_error(RuntimeError("once: breaks")),
+        fail_in_subtest("once: a case", case="a"),
+    ],
+)
+def test_the_second_class_with_the_same_failure_skips_it(check):
+    first, second = fail_twice(check)
+    assert len(first.failures + first.errors) == 1
+    assert second.failures + second.errors == []
+    [(_, reason)] = second.skipped
+    assert reason == "fails as in One"
+
+
+def test_a_failure_is_the_same_with_another_temporary_folder():
+    _, second = fail_twice(
+        raise_error(OSError("no /tmp/tmpabcd_123/output/.psc-1-2/x at 0x7f12")),
+        raise_error(OSError("no /tmp/tmpzz89efgh/output/.psc-7-8/x at 0x7fee")),
+    )
+    assert second.errors == []
+
+
+@pytest.mark.parametrize(
+    ("check", "other"),
+    [
+        (raise_error(ValueError("two: a")), raise_error(ValueError("two: b"))),
+        (raise_error(ValueError("two: c")), raise_error(TypeError("two: c"))),
+        (fail_in_subtest("two: d", case="a"), fail_in_subtest("two: d", case="b")),
+    ],
+)
+def test_another_failure_of_the_second_class_is_shown(check, other):
+    for result in fail_twice(check, other):
+        assert len(result.failures + result.errors) == 1
+        assert result.skipped == []
+
+
+def test_another_test_with_the_same_message_is_shown():
+    check = raise_error(ValueError("the same words"))
+    for cls in ("One", "Other"):
+        assert len(run_case(make_case(check, __qualname__=cls)).errors) == 1
+
+
+def test_a_class_that_runs_again_shows_its_failures_again():
+    check = raise_error(ValueError("again"))
+    for result in fail_twice(check, check, "One"):
+        assert len(result.errors) == 1
+
+
+def test_subtests_that_pass_stay_so():
+    def check(case):
+        for number in range(3):
+            with case.subTest(number=number):
+                pass
+
+    for result in fail_twice(check):
+        assert result.wasSuccessful()
+        assert result.skipped == []
+
+
+def test_a_runner_without_subtests_gets_the_first_failure():
+    class Results:
+        """What unittest needs of a result."""
+
+        failfast = shouldStop = False
+
+        def __init__(self):
+            self.failed = []
+
+        def startTest(self, test):
+            """Note nothing."""
+
+        stopTest = startTest
+
+        def addFailure(self, test, error):
+            self.failed.append(str(error[1]))
+
+    results = Results()
+    case = make_case(fail_in_subtest("without subtests", case="a"))("test_it")
+    assert case.run(results) is results
+    assert results.failed == ["without subtests"]
+
+
 # --- models in this process -------------------------------------------------------
 
 
@@ -1109,14 +1231,26 @@ def test_the_tests_need_no_optional_package(live_project, tmp_path):
 
 
 @pytest.mark.server
-def test_the_same_cases_fail_in_this_process_and_over_http(live_project):
+def test_what_fails_in_this_process_and_over_http_is_shown_once(live_project):
     path = os.path.join(live_project, "tests", "data", "examples", "good")
     with open(os.path.join(path, "results.json"), "w") as file:
         file.write("something else")
     code, output = run_unittest(live_project)
     assert code == 1, output
-    assert "failures=2" in output
-    assert output.count("results.json differs from the expected file") == 2
+    assert "FAILED (failures=1, skipped=1)" in output
+    assert output.count("results.json differs from the expected file") == 1
+
+
+@pytest.mark.server
+def test_what_fails_over_http_only_is_shown(live_project):
+    with open(os.path.join(live_project, "tests", "test_app.py"), "a") as file:
+        file.write(
+            "\n    def check_results(self, *_):\n        self.fail('over HTTP')\n"
+        )
+    code, output = run_unittest(live_project)
+    assert code == 1, output
+    assert "FAILED (failures=1)" in output
+    assert output.count("over HTTP") > 0
 
 
 #: Notes when it is loaded and closed.
