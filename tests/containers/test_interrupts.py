@@ -29,6 +29,7 @@ MOMENTS = int(os.environ.get("MOMENTS", "4"))
 COMMANDS = {
     "check_container": ["--only", "examples,shutdown,status-during-run,sigterm"],
     "measure": ["--starts", "2", "--runs", "3"],
+    "try_container": ["tests/data/examples/word/input.txt", "--tag"],
 }
 
 
@@ -45,7 +46,7 @@ def tiny(engine: None) -> Iterator[str]:
 def start(command: str, image: str, temporary: Path) -> subprocess.Popen[str]:
     """Start a command, with a folder of its own for temporary files, as a terminal does."""
     return subprocess.Popen(
-        [sys.executable, "-m", "flask_psc_model", command, image, *COMMANDS[command]],
+        [sys.executable, "-m", "flask_psc_model", command, *COMMANDS[command], image],
         cwd=TINY,
         env={**os.environ, "PYTHONPATH": str(TEMPLATE), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(temporary)},
         stdout=subprocess.DEVNULL,

@@ -12,6 +12,8 @@ import sys
 #:   state        the State and the host's port of every container, as JSON
 #:   log          what every container has written
 #:   hold         makes `run` wait until it is gone; `held` shows that it waits
+#:   hold-build   makes `build` wait until it is gone; `held-build` has its process id
+#:   unbuildable  makes `build` fail
 #:   broken       makes every call fail
 #:   blind        makes containers see none of this machine's folders
 #:   unable       what `run` cannot do, in the words of the engine
@@ -47,6 +49,15 @@ if args[:2] == ["image", "inspect"]:
         fail("No such image: missing")
     env = ["PATH=/bin", "PSC_MODEL_PORT=9180"]
     print(json.dumps([{{"Config": {{"Env": env, "Cmd": ["./serve"], "User": "7"}}}}]))
+elif args[0] == "build":
+    print("step 1", flush=True)
+    if os.path.exists(path("hold-build")):
+        with open(path("held-build"), "w") as file:
+            file.write(str(os.getpid()))
+        while os.path.exists(path("hold-build")):
+            time.sleep(0.01)
+    if os.path.exists(path("unbuildable")):
+        fail("no such package")
 elif args[:2] == ["run", "--detach"]:
     if os.path.exists(path("hold")):
         open(path("held"), "w").close()

@@ -196,7 +196,7 @@ def test_an_engine_that_does_not_answer_is_shown_with_its_own_words(
     [
         (
             'could not select device driver "" with capabilities: [[gpu]].',
-            "check_container runs without any by --gpus 0",
+            "check_container and try_container run without any by --gpus 0",
         ),
         (
             "Minimum memory limit allowed is 6MB.",

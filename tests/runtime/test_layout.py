@@ -53,6 +53,7 @@ PUBLIC = [
     "flask_psc_model.cli.run_job:main",
     "flask_psc_model.cli.run_many:main",
     "flask_psc_model.cli.run_model:main",
+    "flask_psc_model.cli.try_container:main",
 ]
 
 TOOLS = [
@@ -63,6 +64,7 @@ TOOLS = [
     "measure",
     "new_model",
     "record",
+    "try_container",
 ]
 
 

@@ -18,6 +18,8 @@ MOUNT_POINT = "/data"
 COMMAND_SECONDS = 60
 
 
+STDERR_FD = 2
+
 #: The exit status of `run` if the engine cannot do what the options say.
 CANNOT_RUN = 125
 
@@ -27,7 +29,8 @@ HINTS = (
     ("cannot connect|daemon running", "start the engine"),
     (
         r"\[gpu\]|nvidia",
-        "use a machine with GPUs; check_container runs without any by --gpus 0",
+        "use a machine with GPUs; check_container and try_container run without any by"
+        " --gpus 0",
     ),
     ("memory limit", "correct resources.memory.size in model.yaml"),
     (
@@ -73,23 +76,11 @@ class Engine:
         Raises:
             EngineError: it failed, or took longer than `COMMAND_SECONDS`.
         """
-        # in a session of its own: Ctrl-C ends this process only, which then removes
-        # what the command has started
-        try:
-            process = subprocess.Popen(
-                (self.command,) + arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT if merge else subprocess.PIPE,
-                encoding="utf-8",
-                errors="replace",
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise EngineError(
-                f"{self.command} cannot be run: {error.strerror}; install it, or name"
-                " another engine with --engine"
-            ) from error
+        process = self._start(
+            arguments,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+        )
         output, errors = self._finish(process, arguments)
         if process.returncode:
             raise EngineError(
@@ -111,6 +102,42 @@ class Engine:
             raise EngineError(
                 f"there is no container engine that answers: {error}"
             ) from error
+
+    def build(self, folder: str, tag: str, options: Sequence[str] = ()) -> None:
+        """Build the image of a folder; its progress goes to standard error.
+
+        Args:
+            folder: with the Dockerfile.
+            tag: of the image.
+            options: more options of `build`.
+
+        Raises:
+            EngineError: it cannot be built.
+        """
+        process = self._start(
+            ("build", "--tag", tag, *options, folder),
+            stdout=STDERR_FD,
+            # a Dockerfile with mounts needs it, and older engines do not use it
+            env={"DOCKER_BUILDKIT": "1", **os.environ},
+        )
+        try:
+            with interruptible():
+                process.wait()
+        except BaseException:
+            # a build that is cancelled leaves nothing
+            process.terminate()
+            try:
+                process.wait(timeout=COMMAND_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            raise
+        if process.returncode:
+            raise EngineError(
+                f"{self.command} build ended with exit status {process.returncode}: see"
+                " its output above",
+                process.returncode,
+            )
 
     def inspect_image(self, image: str) -> Dict[str, Any]:
         """Return what `docker image inspect` reports about an image; never pull it.
@@ -175,6 +202,26 @@ class Engine:
         command += mount(parent)
         with contextlib.suppress(EngineError):
             self.call(*command + [image, "-rf", f"{MOUNT_POINT}/{name}"])
+
+    def _start(
+        self, arguments: Sequence[str], **options: Any
+    ) -> "subprocess.Popen[str]":
+        # in a session of its own: Ctrl-C ends this process only, which then removes
+        # what the command has started
+        try:
+            return subprocess.Popen(
+                (self.command, *arguments),
+                stdin=subprocess.DEVNULL,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+                **options,
+            )
+        except OSError as error:
+            raise EngineError(
+                f"{self.command} cannot be run: {error.strerror}; install it, or name"
+                " another engine with --engine"
+            ) from error
 
     def _finish(
         self, process: "subprocess.Popen[str]", arguments: Sequence[str]
