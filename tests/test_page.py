@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
+import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
@@ -59,6 +61,35 @@ class Negative(ModelBase):
             file.write(head + samples)
         with open(table, "wb") as file:
             file.write(os.urandom(10))
+'''
+
+BATCH_MODEL = '''"""Copies up to two files at a time, slowly."""
+
+import shutil
+import time
+
+from flask_psc_model import BatchModelBase
+
+
+class BatchesModel(BatchModelBase):
+    """A batch takes a second, so that other jobs wait meanwhile."""
+
+    input_filenames = "input.txt"
+    output_filenames = "results.json"
+    max_batch_size = 2
+
+    def preprocess(self, input_path):
+        """Read nothing."""
+        return input_path
+
+    def predict(self, batch):
+        """Wait."""
+        time.sleep(1.1)
+        return batch
+
+    def postprocess(self, result, output_path):
+        """Copy one."""
+        shutil.copyfile(result, output_path)
 '''
 
 IMAGE_FILES = {
@@ -121,6 +152,16 @@ def image_url(cookies_session: Any) -> Iterator[str]:
     (repository.path / "app.py").write_text(app, encoding="utf-8")
     metadata = {**repository.metadata(), **IMAGE_FILES}
     (repository.path / "model.yaml").write_text(yaml.safe_dump(metadata), encoding="utf-8")
+    with serve(repository) as server:
+        server.wait_until_ready()
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def batch_url(cookies_session: Any) -> Iterator[str]:
+    """Return the address of a model that computes batches."""
+    repository = make_bake(cookies_session)(model_name="Batches")
+    (repository.path / "model_lib" / "model.py").write_text(BATCH_MODEL, encoding="utf-8")
     with serve(repository) as server:
         server.wait_until_ready()
         yield server.url
@@ -202,6 +243,75 @@ def test_an_output_can_be_downloaded(text_page: Visit) -> None:
         page.get_by_role("link", name="Download").last.click()
     assert download.value.suggested_filename == "results.json"
     assert json.loads(download.value.path().read_text())["predictions"][0]["name"] == "black"
+
+
+def copy_curl(page: Page) -> str:
+    """Copy the command of a run, and return it from the clipboard."""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy as curl").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    command = str(page.evaluate("navigator.clipboard.readText()"))
+    assert page.locator(".curl pre").inner_text().strip() == command.strip()
+    return command
+
+
+def run_in_shell(command: str, folder: Path) -> dict[str, object]:
+    """Run a command in a folder, and return the response object that it writes."""
+    output = subprocess.run(["bash", "-e", "-c", command], cwd=folder, check=True, stdout=subprocess.PIPE).stdout
+    answer: dict[str, object] = json.loads(output)
+    return answer
+
+
+def test_an_example_runs_in_a_terminal_too(text_page: Visit, tmp_path: Path) -> None:
+    page = text_page.page
+    page.get_by_role("button", name="Run the example black").click()
+    shown = page.get_by_role("region", name="Done in").locator("pre").last.inner_text()
+    assert run_in_shell(copy_curl(page), tmp_path)["statusCode"] == 200
+    assert json.loads((tmp_path / "data" / "results.json").read_text()) == json.loads(shown)
+
+
+def test_a_file_of_any_name_runs_in_a_terminal_too(text_page: Visit, tmp_path: Path) -> None:
+    name = "my 'file'; \"$HOME\".txt"
+    (tmp_path / name).write_text("no colour")
+    text_page.choose(name, "text/plain", b"no colour")
+    text_page.run_own()
+    expect(text_page.page.locator("#outcome")).to_contain_text("422")
+    message = text_page.page.locator("#message").inner_text()
+    answer = run_in_shell(copy_curl(text_page.page), tmp_path)
+    assert (answer["statusCode"], answer["message"]) == (422, message)
+    text_page.complaints[:] = [each for each in text_page.complaints if "422" not in each]
+
+
+def test_without_a_clipboard_the_command_is_shown_and_selected(text_page: Visit) -> None:
+    page = text_page.page
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.get_by_role("button", name="Run the example black").click()
+    page.get_by_role("button", name="Copy as curl").click()
+    selected = page.evaluate("getSelection().toString()")
+    assert "curl -s -X POST" in selected
+    assert page.locator(".curl pre").inner_text().strip() == selected.strip()
+
+
+def test_a_run_shows_its_batch(browser: Browser, batch_url: str) -> None:
+    visits = [Visit(browser, batch_url) for _ in range(3)]
+    for visit in visits:
+        visit.page.get_by_role("button", name="Run the example black").click()
+    words = [visit.page.locator(".batch").inner_text() for visit in visits]
+    # the first runs alone, and the others meet while they wait for it
+    assert sorted(re.sub(r"1\.\d\d s", "1 s", each) for each in words) == [
+        "Computed in a batch of 1 job, which took 1 s.",
+        "Computed in a batch of 2 jobs, which took 1 s.",
+        "Computed in a batch of 2 jobs, which took 1 s.",
+    ]
+    for visit in visits:
+        assert visit.complaints == []
+        visit.page.close()
+
+
+def test_a_run_without_a_batch_shows_none(text_page: Visit) -> None:
+    text_page.page.get_by_role("button", name="Run the example black").click()
+    expect(text_page.page.get_by_role("region", name="Done in")).to_be_visible()
+    expect(text_page.page.locator(".batch")).to_have_count(0)
 
 
 def test_a_dropped_file_runs(text_page: Visit, browser: Browser) -> None:

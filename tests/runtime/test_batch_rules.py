@@ -239,6 +239,8 @@ class FakeProcess:
             {
                 "number": number,
                 "batch_size": batch_size,
+                "batch_jobs": 0,
+                "batch_seconds": 0.0,
                 "pid": self.pid,
                 "kind": kind,
                 "message": message,

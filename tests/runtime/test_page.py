@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import html
 import io
+import json
 import os
 import re
 import socket
@@ -244,6 +245,23 @@ def test_the_examples_are_offered(make_page):
     text = open_page(make_page(cases={'a "b"': "x", ".hidden": "y"}))
     names = re.findall('data-case="([^"]*)"', text)
     assert [html.unescape(name) for name in names] == ['a "b"']
+
+
+def test_an_example_has_the_paths_of_its_input_files(make_page):
+    text = open_page(make_page(cases={'a "b"': "x", "none": None}))
+    first, second = re.findall('data-files="([^"]*)"', text)
+    [path] = json.loads(html.unescape(first)).values()
+    assert path.endswith(os.path.join("examples", 'a "b"', "input.txt"))
+    assert json.loads(html.unescape(second)) == {}
+
+
+def test_an_example_with_too_many_files_is_offered_all_the_same(make_page, tmp_path):
+    client = make_page(cases={"odd": None})
+    folder = tmp_path / "project" / "tests" / "data" / "examples" / "odd" / "input"
+    folder.mkdir()
+    for name in ("a", "b"):
+        write(str(folder), name, "x")
+    assert 'data-files="{}"' in open_page(client)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,8 @@ fd = int(sys.argv[3])
 number = struct.unpack('=Qd', os.pread(int(sys.argv[4]), 16, 0))[0] >> 2
 def answer(**changes):
     message = dict(pid=os.getpid(), number=number, kind='done', message='')
-    message.update(dict(staged=None, condemns=False, batch_size=0), **changes)
+    batch = {"batch_size": 0, "batch_jobs": 0, "batch_seconds": 0.0}
+    message.update(dict(batch, staged=None, condemns=False), **changes)
     os.write(fd, json.dumps(message).encode() + b'\\n')
 """
 

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -96,6 +97,21 @@ def check_good(job, answer):
     check(answer, 200)
     text = (job.input / "input.txt").read_text(encoding="utf-8")
     assert job.outputs() == {"results.json": "result of\n" + text}
+
+
+def test_a_run_of_the_page_says_in_which_batch_it_was(project):
+    with serve(project, PSC_MODEL_PAGE="1") as server:
+        check(server.client.get("/status"), 200)
+        boundary = "x"
+        form = (
+            '--x\r\nContent-Disposition: form-data; name="input.txt"; filename="a"\r\n'
+            "\r\n: \njob\r\n--x--\r\n"
+        )
+        content_type = "multipart/form-data; boundary=" + boundary
+        answer = server.client.post("/page/run", form, content_type=content_type)
+    assert answer.status_code == 200, answer.data
+    assert re.search(rb'name="batch-jobs"\r\n\r\n1\r\n', answer.data)
+    assert re.search(rb'name="batch-seconds"\r\n\r\n\d+\.\d\d\r\n', answer.data)
 
 
 def check_all(jobs, answers, bad):

@@ -69,7 +69,7 @@ class FakeProcess:
     def answer(self, number, kind="done", **changes):
         """Send a result."""
         message = {"kind": kind, "message": kind, "staged": None, "condemns": False}
-        message["batch_size"] = 0
+        message.update(batch_size=0, batch_jobs=0, batch_seconds=0.0)
         self._model.send(dict(message, number=number, pid=self.pid, **changes))
 
     def load(self):

@@ -19,6 +19,8 @@ class JobResult(NamedTuple):
         condemns: whether the process that ran the job can run no other one.
         reason: of a failure, where the kind does not say it; see `errors`.
         process: id of the process that ran the job; 0 where none did.
+        batch_jobs: jobs of the batch that it was computed in; 0 where there was none.
+        batch_seconds: that this batch took.
     """
 
     kind: str
@@ -27,6 +29,8 @@ class JobResult(NamedTuple):
     condemns: bool = False
     reason: str = ""
     process: int = 0
+    batch_jobs: int = 0
+    batch_seconds: float = 0.0
 
     @classmethod
     def of(cls, error: ApiError) -> "JobResult":

@@ -40,6 +40,8 @@ class Attempt:
         value: what the last step returned.
         result: None until it is known.
         batch_size: jobs of the batch whose first it was; 0 for the others.
+        batch_jobs: jobs of the batch that it was in; 0 until it is computed.
+        batch_seconds: that this batch took.
         is_interrupted: whether Ctrl-C has failed it.
     """
 
@@ -53,6 +55,8 @@ class Attempt:
         self.value: Any = None
         self.result: Optional[JobResult] = None
         self.batch_size = 0
+        self.batch_jobs = 0
+        self.batch_seconds = 0.0
         self.is_interrupted = False
 
     def run(self) -> None:
@@ -75,6 +79,13 @@ class Attempt:
         cause = error.__cause__ or error
         self.is_interrupted = isinstance(cause, KeyboardInterrupt)
         self.result = self.execution.explain(error)
+
+    def describe(self) -> JobResult:
+        """Return the result, with the batch."""
+        assert self.result
+        return self.result._replace(
+            batch_jobs=self.batch_jobs, batch_seconds=self.batch_seconds
+        )
 
     def _do(self, step: Callable[..., Any], *args: Any) -> Any:
         set_context(self.context)
@@ -101,6 +112,7 @@ def compute(
     for job in batch:
         job.clock.start(TOGETHER)
     is_halved = False
+    began = time.monotonic()
     try:
         values = call_model(predict_batch, model, [job.value for job in batch])
     except BaseException as error:
@@ -114,8 +126,10 @@ def compute(
             job.fail(job.execution.blame(error))
             deliver(job)
     else:
+        seconds = time.monotonic() - began
         for job, value in zip(batch, values):
             job.clock.stop()
+            job.batch_jobs, job.batch_seconds = len(batch), seconds
             job.value = value
             deliver(job)
     if is_halved:

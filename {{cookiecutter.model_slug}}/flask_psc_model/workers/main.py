@@ -125,7 +125,7 @@ class Server:
         assert job.result
         finish_lines()
         end_job(job.context)
-        self._send(job.number, job.batch_size, job.result)
+        self._send(job.number, job.batch_size, job.describe())
         job.clock.release()
         if job.result.condemns:
             # the next process runs the other jobs; this one is killed

@@ -196,8 +196,7 @@ class LocalRunner(Runner):
         attempt.clock.release()
         if attempt.is_interrupted:
             raise KeyboardInterrupt
-        assert attempt.result
-        return attempt.result._replace(process=os.getpid())
+        return attempt.describe()._replace(process=os.getpid())
 
     def _finish(self, attempt: Attempt) -> None:
         came = time.monotonic()

@@ -567,6 +567,8 @@ def _decode_result(
             Staged(staged[0], tuple(staged[1]), *staged[2:]) if staged else None,
             bool(message["condemns"]),
             process=process.pid,
+            batch_jobs=int(message["batch_jobs"]),
+            batch_seconds=float(message["batch_seconds"]),
         )
         return int(message["number"]), int(message["batch_size"]), result
     except (LookupError, TypeError, ValueError):

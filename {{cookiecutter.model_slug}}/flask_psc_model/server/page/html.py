@@ -1,13 +1,16 @@
 """The page as one HTML file that loads no other files."""
 
 import base64
+import contextlib
 import hashlib
+import json
 import os
-from typing import List
+from typing import Dict, List
 
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
+from ...model.cases import Case, find_case_file
 from ...model.spec import ModelSpec
 from ...model.units import format_size
 from .card import list_resources, list_sections, render
@@ -27,7 +30,7 @@ ENVIRONMENT = Environment(
     comment_start_string="[#",
     comment_end_string="#]",
 )
-ENVIRONMENT.filters.update(markdown=render, size=format_size)
+ENVIRONMENT.filters.update(markdown=render, size=format_size, json=json.dumps)
 
 
 def _read(name: str) -> str:
@@ -60,18 +63,30 @@ POLICY = "; ".join(
 )
 
 
-def write_html(spec: ModelSpec, examples: List[str]) -> str:
+def write_html(spec: ModelSpec, examples: List[Case]) -> str:
     """Return the HTML of a model's page.
 
     Args:
         spec: of the model.
-        examples: names of the examples to offer.
+        examples: to offer.
     """
     return ENVIRONMENT.get_template("page.html").render(
         spec=spec,
         sections=list_sections(spec),
         resources=list_resources(spec.limits),
-        examples=examples,
+        examples={case.name: _find_inputs(case, spec) for case in examples},
         style=Markup(STYLE),
         script=Markup(SCRIPT),
     )
+
+
+def _find_inputs(case: Case, spec: ModelSpec) -> Dict[str, str]:
+    """Return the path of each input file of an example, by the name of the input."""
+    paths = {}
+    for name in spec.inputs:
+        # the run of the example says what is wrong with it
+        with contextlib.suppress(OSError, ValueError):
+            path = find_case_file(case.folder, name)
+            if path:
+                paths[name] = path
+    return paths

@@ -13,6 +13,7 @@ from flask import Blueprint, Response, abort, current_app, request
 from werkzeug.exceptions import ClientDisconnected
 
 from ...errors import InvalidJob, JobTooLarge, LengthRequired, RequestTimeout
+from ...jobs.result import JobResult
 from ...model.cases import Case, list_cases
 from ...model.spec import ModelSpec
 from ...workers.runner import Runner
@@ -47,8 +48,8 @@ def show() -> Response:
     """Return the page to clients that accept HTML, and 404 to others."""
     if not _wants_html():
         abort(404)
-    names = [case.name for case in _list_examples()]
-    response = Response(write_html(_read_spec(), names), mimetype="text/html")
+    html = write_html(_read_spec(), _list_examples())
+    response = Response(html, mimetype="text/html")
     for name, value in HEADERS.items():
         response.headers[name] = value
     return response
@@ -71,7 +72,7 @@ def run() -> Response:
             message = page_job.shorten(result.message)
             return MessageResponse.of_kind(result.kind, message)
         with ExitStack() as stack:
-            parts = page_job.open_files(stack)
+            parts = page_job.open_files(stack) + _describe_batch(result)
             opened = stack.pop_all()
     return _send(parts, opened)
 
@@ -99,6 +100,17 @@ def _send(parts: List[Part], opened: ExitStack) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.call_on_close(opened.close)
     return response
+
+
+def _describe_batch(result: JobResult) -> List[Part]:
+    """Return the size and the seconds of the job's batch, if it was in one."""
+    if not result.batch_jobs:
+        return []
+    seconds = f"{result.batch_seconds:.2f}"
+    return [
+        Part("batch-jobs", str(result.batch_jobs), "", None),
+        Part("batch-seconds", seconds, "", None),
+    ]
 
 
 def _wants_html() -> bool:

@@ -89,7 +89,8 @@ function acceptDrops(zone) {
 
 // --- running a job ---
 
-async function run(form, inputs) {
+// sends a form; `inputs` are the files to show, `paths` those of each input for curl
+async function run(form, inputs, paths) {
   const buttons = findAll("button");
   buttons.forEach((button) => { button.disabled = true; });
   begin("Running …");
@@ -100,6 +101,7 @@ async function run(form, inputs) {
     const seconds = ((performance.now() - started) / 1000).toFixed(2);
     if (parts) {
       begin(`Done in ${seconds} s`);
+      showBatch(parts.get("batch-jobs"), parts.get("batch-seconds"));
       showFiles("Inputs", inputs.concat(parts.getAll("input")));
       showFiles("Outputs", parts.getAll("output"));
       showOmitted(parts.getAll("omitted"));
@@ -110,6 +112,7 @@ async function run(form, inputs) {
   } catch (error) {
     fail("No response", `The response did not arrive completely: ${error.message}`);
   }
+  showCommand(paths);
   buttons.forEach((button) => { button.disabled = false; });
   find("#result").focus();
 }
@@ -144,6 +147,13 @@ function showOmitted(names) {
   if (names.length) {
     const words = `${names.length} more files were written; this page does not show them.`;
     find("#files").append(make("p", { className: "quiet", textContent: words }));
+  }
+}
+
+function showBatch(jobs, seconds) {
+  if (jobs) {
+    const words = `Computed in a batch of ${jobs} job${jobs === "1" ? "" : "s"}, which took ${seconds} s.`;
+    find("#files").append(make("p", { className: "quiet batch", textContent: words }));
   }
 }
 
@@ -215,13 +225,53 @@ function formatSize(bytes) {
   return `${Number(size.toFixed(1))} ${units[0]}`;
 }
 
+// --- the same job in a terminal ---
+
+function writeCommand(paths) {
+  const folders = Object.keys(paths).map((name) => quote(`data/${name}`.replace(/\/[^/]*$/, "")));
+  const copies = Object.entries(paths).map(
+    ([name, path]) => `cp ${quote(path)} ${quote("data/" + name)}`);
+  const job = '"{\\"type\\":\\"file\\",\\"input\\":\\"$PWD/data\\",\\"output\\":\\"$PWD/data\\"}"';
+  return [
+    `mkdir -p ${[...new Set(["data", ...folders])].join(" ")}`,
+    ...copies,
+    'curl -s -X POST -H "Content-Type: application/json" \\',
+    `    --data ${job} \\`,
+    `    ${quote(new URL("run", location.href).href)}`,
+  ].join("\n") + "\n";
+}
+
+function quote(word) {
+  const safe = word.replace(/^-/, "./-");
+  return /^[\w./:@%+,-]+$/.test(safe) ? safe : `'${safe.split("'").join("'\\''")}'`;
+}
+
+function showCommand(paths) {
+  const text = writeCommand(paths);
+  const pre = make("pre", { tabIndex: 0, textContent: text });
+  const words = "The paths are the server's: in a container, those of the container.";
+  const note = make("p", { className: "quiet", textContent: words });
+  const button = make("button", { type: "button", textContent: "Copy as curl" });
+  button.addEventListener("click", async () => {
+    button.after(pre, note);
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch {
+      // a page without https has no clipboard, except on this machine
+      getSelection().selectAllChildren(pre);
+    }
+  });
+  find("#files").append(make("div", { className: "curl" }, button));
+}
+
 // --- setup ---
 
 findAll("[data-case]").forEach((button) => {
   button.addEventListener("click", () => {
     const form = new FormData();
     form.append("case", button.dataset.case);
-    run(form, []);
+    run(form, [], JSON.parse(button.dataset.files));
   });
 });
 
@@ -241,7 +291,8 @@ if (own) {
     if (wrong.length) {
       wrong[0].focus();
     } else {
-      run(new FormData(own), inputs.map((input) => input.files[0]));
+      const paths = inputs.map((input) => [input.name, input.files[0].name]);
+      run(new FormData(own), inputs.map((input) => input.files[0]), Object.fromEntries(paths));
     }
   });
 }
