@@ -103,6 +103,7 @@ def test_the_local_server_is_measured_and_the_values_are_written(tmp_path):
     with open(os.path.join(project, "Dockerfile"), encoding="utf-8") as file:
         assert "--timeout={:g}s ".format(seconds + 10) in file.read()
     assert "HEALTHCHECK in {}".format(project) in ending.output
+    assert re.search("^jobs per second, .* with 64$", ending.output, re.MULTILINE)
     for value, old in zip(edited.groups(), ("3G", "55s", "44s")):
         assert ": {}  (now {})".format(value, old) in ending.output
     with open(os.path.join(project, "measurement.json"), encoding="utf-8") as file:
@@ -159,7 +160,8 @@ def test_the_files_of_a_run_are_removed_before_the_next(tmp_path):
     sizes = tmp_path / "sizes"
     ending = run_measure(project, "--starts", "1", "--runs", "3", SIZES=str(sizes))
     assert ending.code == 0, ending
-    assert sizes.read_text().split() == ["1"] * 6
+    # then come the jobs of many clients, at the same time
+    assert sizes.read_text().split()[:6] == ["1"] * 6
 
 
 def measure_quickly(project, monkeypatch, *args):

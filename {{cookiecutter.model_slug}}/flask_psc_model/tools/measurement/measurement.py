@@ -1,4 +1,4 @@
-"""Measures a server: how long loading and each case take, and how much memory."""
+"""Measures a server: how long loading and each case take, memory, and throughput."""
 
 import statistics
 import time
@@ -8,8 +8,8 @@ from typing import Callable, Dict, List, NamedTuple, Optional
 from ...client import Client
 from .. import show_name, to_line
 from ..containers.shared_folder import SharedJob
-from .batches import Batches, measure_batches
-from .subject import Inputs, MeasurementFailed, Start
+from .subject import Inputs, MeasurementFailed, Running, Start
+from .throughput import Batches, Throughput, measure_throughput
 
 
 @dataclass
@@ -42,19 +42,31 @@ class Measurement:
         runs: of each case by its name, in the order of the cases.
         peak_memory: the most bytes that all processes together have used.
         memory_source: where that figure comes from.
-        batches: of a batch model.
+        peak_gpu_memory: the most bytes used on all GPUs together; 0 if unknown.
+        throughput: under many clients; None if the server has no metrics.
     """
 
     load: Times = field(default_factory=Times)
     runs: Dict[str, Times] = field(default_factory=dict)
     peak_memory: int = 0
     memory_source: str = ""
-    batches: Optional[Batches] = None
+    peak_gpu_memory: int = 0
+    throughput: Optional[Throughput] = None
+
+    @property
+    def batches(self) -> Optional[Batches]:
+        """Those of a batch model."""
+        return self.throughput.batches if self.throughput else None
 
     @property
     def worst_run(self) -> float:
         """The longest run of any case, in seconds."""
         return max(times.worst for times in self.runs.values())
+
+    @property
+    def mean_run(self) -> float:
+        """The mean of the cases' medians, in seconds."""
+        return statistics.mean(times.median for times in self.runs.values())
 
     @property
     def worst_batch(self) -> float:
@@ -63,6 +75,11 @@ class Measurement:
         They are those of the batch, and of reading and writing as in the longest run.
         """
         return self.batches.seconds + self.worst_run if self.batches else 0.0
+
+    def note_memory(self, running: Running) -> None:
+        """Keep the peak memory of a server if it is the largest."""
+        self.peak_memory = max(self.peak_memory, running.memory.read_peak())
+        self.memory_source = running.memory.source
 
 
 class Plan(NamedTuple):
@@ -86,7 +103,7 @@ class Plan(NamedTuple):
 def measure(
     start: Start, plan: Plan, report: Callable[[str, int], None]
 ) -> Measurement:
-    """Start a server several times, and run every case on it, then batches of them.
+    """Start a server several times, and run every case on it; at last under many clients.
 
     Args:
         start: starts the server.
@@ -115,13 +132,17 @@ def measure(
                         seconds = _time_run(job, running.client, name)
                     measurement.runs[name].seconds.append(seconds)
                     report(doing, 1)
-            peak = running.memory.read_peak()
-            measurement.peak_memory = max(measurement.peak_memory, peak)
-            measurement.memory_source = running.memory.source
+            measurement.note_memory(running)
             if number == plan.starts:
-                report(prefix + "running batches, if the model has any", 0)
+                report(prefix + "running cases from many clients", 0)
                 cases = list(plan.jobs.values())
-                measurement.batches = measure_batches(running, cases)
+                run_seconds = measurement.mean_run
+                measurement.throughput = measure_throughput(running, cases, run_seconds)
+                # that of a full batch is a figure of its own
+                if not measurement.batches:
+                    measurement.note_memory(running)
+            gpu_peak = running.gpu_memory.read_peak()
+            measurement.peak_gpu_memory = max(measurement.peak_gpu_memory, gpu_peak)
     return measurement
 
 

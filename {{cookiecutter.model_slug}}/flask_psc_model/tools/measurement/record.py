@@ -82,9 +82,10 @@ def save_record(
         "subject": subject,
         "load": _round(measurement.load),
         "runs": {name: _round(times) for name, times in measurement.runs.items()},
-        **_write_batches(measurement),
+        **_write_throughput(measurement),
         "peakMemory": measurement.peak_memory,
         "memorySource": measurement.memory_source,
+        **_write_gpu_memory(measurement),
     }
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     # a byte of a case's name that is not UTF-8 becomes an escape of JSON
@@ -96,16 +97,22 @@ def _round(times: Times) -> Dict[str, float]:
     return {"median": round(times.median, 4), "worst": round(times.worst, 4)}
 
 
-def _write_batches(measurement: Measurement) -> Dict[str, Any]:
-    batches = measurement.batches
-    if not batches:
-        return {}
-    rates = {str(clients): round(rate, 1) for clients, rate in batches.rates.items()}
-    return {
-        "fullBatch": {
+def _write_throughput(measurement: Measurement) -> Dict[str, Any]:
+    content: Dict[str, Any] = {}
+    batches, throughput = measurement.batches, measurement.throughput
+    if batches:
+        content["fullBatch"] = {
             "jobs": round(batches.size, 1),
             "seconds": round(measurement.worst_batch, 4),
             "peakMemory": batches.peak_memory,
-        },
-        "jobsPerSecondByClients": rates,
-    }
+        }
+    if throughput:
+        content["jobsPerSecondByClients"] = {
+            str(clients): round(rate, 1) for clients, rate in throughput.rates.items()
+        }
+    return content
+
+
+def _write_gpu_memory(measurement: Measurement) -> Dict[str, Any]:
+    peak = measurement.peak_gpu_memory
+    return {"peakGpuMemory": peak} if peak else {}

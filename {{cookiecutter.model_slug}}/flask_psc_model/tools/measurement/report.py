@@ -4,8 +4,10 @@ from typing import Any, Dict, Iterator
 
 from ...model.metadata import Metadata
 from .. import show_name
+from .gpu_memory import SOURCE as GPU_SOURCE
 from .measurement import Measurement
 from .proposal import MARGIN
+from .throughput import CLIENTS, Throughput
 
 
 def list_measured(measurement: Measurement) -> Iterator[str]:
@@ -27,8 +29,11 @@ def list_measured(measurement: Measurement) -> Iterator[str]:
         yield f"{'full batch':{width}}  {'':>8}  {worst:>8}  ({batches.size:.1f} jobs)"
         peak = batches.peak_memory / 1024**2
         yield f"{'its peak memory':{width}}  {'':>8}  {peak:>8.1f}M"
-        rates = [f"{rate:.0f} with {n}" for n, rate in batches.rates.items()]
-        yield f"jobs per second, by the number of clients: {', '.join(rates)}"
+    if measurement.peak_gpu_memory:
+        peak = measurement.peak_gpu_memory / 1024**2
+        yield f"{'peak GPU memory':{width}}  {'':>8}  {peak:>8.1f}M  ({GPU_SOURCE})"
+    if measurement.throughput:
+        yield _describe_rates(measurement.throughput)
 
 
 def list_proposed(proposed: Dict[str, str], metadata: Metadata) -> Iterator[str]:
@@ -43,6 +48,17 @@ def list_proposed(proposed: Dict[str, str], metadata: Metadata) -> Iterator[str]
         now = _read(metadata, key)
         shown = "not set" if now is None else now
         yield f"  {key}: {value}  (now {shown})"
+
+
+def _describe_rates(throughput: Throughput) -> str:
+    rates = [
+        f"{rate:.0f} with {clients}" if rate >= 10 else f"{rate:.1f} with {clients}"
+        for clients, rate in throughput.rates.items()
+    ]
+    missing = [str(each) for each in CLIENTS if each not in throughput.rates]
+    if missing:
+        rates.append(f"too slow to measure with {' and '.join(missing)}")
+    return f"jobs per second, by the number of clients: {', '.join(rates)}"
 
 
 def _read(content: Any, key: str) -> Any:

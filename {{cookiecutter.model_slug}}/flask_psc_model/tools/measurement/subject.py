@@ -11,6 +11,7 @@ from ..containers.container import Container, ContainerExited, ServerUnreachable
 from ..containers.engine import MOUNT_POINT, Engine
 from ..containers.shared_folder import SharedFolder
 from ..interrupts import InterruptibleClient, interruptible
+from .gpu_memory import watch_gpus
 from .memory import Memory, watch_container, watch_processes
 
 #: Seconds that a container has for each response: the model's time is not known before
@@ -35,12 +36,14 @@ class Running(NamedTuple):
         client: sends it jobs.
         folder: holds the files of the jobs.
         memory: of all its processes.
+        gpu_memory: of all GPUs.
     """
 
     get_status: Callable[[], Response]
     client: Client
     folder: SharedFolder
     memory: Memory
+    gpu_memory: Memory
 
     def wait_until_loaded(self) -> None:
         """Wait until the model is loaded.
@@ -75,10 +78,16 @@ def start_container(engine: Engine, image: str, limits: Limits) -> Iterator[Runn
     with SharedFolder(MOUNT_POINT, remove) as folder:
         engine.check_folder(folder.path, image)
         try:
-            with Container(engine, image, limits, folder.path) as container:
+            with watch_gpus(limits.gpus > 0) as gpu_memory, Container(
+                engine, image, limits, folder.path
+            ) as container:
                 with _reporting(container), watch_container(container) as memory:
                     yield Running(
-                        container.get_status, container.client, folder, memory
+                        container.get_status,
+                        container.client,
+                        folder,
+                        memory,
+                        gpu_memory,
                     )
         except ContainerExited as error:
             raise MeasurementFailed(str(error)) from error
@@ -107,11 +116,13 @@ def start_locally(repository: str) -> Iterator[Running]:
             server.wait_until_it_listens()
         return client.get("/status")
 
+    gpus = watch_gpus(True)
     server.start()
     client = InterruptibleClient(server.client.url, server.client.timeout)
     try:
-        with SharedFolder() as folder, watch_processes(server.process.pid) as memory:
-            yield Running(get_status, client, folder, memory)
+        memory = watch_processes(server.process.pid)
+        with SharedFolder() as folder, memory, gpus:
+            yield Running(get_status, client, folder, memory, gpus)
     except ServerNotStarted as error:
         raise _describe_silence(error.problem, server.read_log()) from error
     except OSError as error:

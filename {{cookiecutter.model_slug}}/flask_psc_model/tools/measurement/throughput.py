@@ -1,4 +1,4 @@
-"""Measures a batch model under many clients: its throughput, and a full batch."""
+"""Measures a model under many clients: its throughput, and a full batch."""
 
 import itertools
 import re
@@ -19,6 +19,10 @@ CLIENTS = (1, 8, 64)
 #: Seconds for which each number of clients sends jobs.
 SECONDS = 3
 
+#: A plain model computes one job after the other: seconds that one job of each client
+#: may take together.
+LONGEST_SECONDS = 60
+
 #: Seconds after which a client sends a job again that the server had no room for.
 BUSY_SECONDS = 0.1
 
@@ -27,48 +31,73 @@ class Batches(NamedTuple):
     """What was measured of a batch model.
 
     Attributes:
-        rates: jobs per second by the number of clients.
         size: jobs of a batch with the most clients, on average.
         seconds: of a batch with the most clients, on average.
         peak_memory: the most bytes that all processes together have used.
     """
 
-    rates: Dict[int, float]
     size: float
     seconds: float
     peak_memory: int
 
 
-class _Metrics(NamedTuple):
-    """What `/metrics` says about batches."""
+class Throughput(NamedTuple):
+    """What was measured under many clients.
 
+    Attributes:
+        rates: jobs per second by the number of clients.
+        batches: of a batch model.
+    """
+
+    rates: Dict[int, float]
+    batches: Optional[Batches]
+
+
+class _Metrics(NamedTuple):
+    """What `/metrics` says about batches.
+
+    Attributes:
+        is_known: whether there are metrics of this server.
+        batches: that were computed.
+        jobs: in all of them.
+        processes: that hold the model.
+    """
+
+    is_known: bool
     batches: float
     jobs: float
     processes: int
 
 
-def measure_batches(running: Running, cases: Sequence[Inputs]) -> Optional[Batches]:
+def measure_throughput(
+    running: Running, cases: Sequence[Inputs], run_seconds: float
+) -> Optional[Throughput]:
     """Send a server that has run jobs the cases from ever more clients.
 
     Args:
         running: the server.
         cases: the input files of each.
+        run_seconds: that a case takes.
 
     Returns:
-        None if the server has computed no batch: its model is no batch model, or it has
-        no metrics.
+        None if the server has no metrics. The rates lack a number of clients with which
+        a plain model would take too long.
 
     Raises:
         MeasurementFailed: a case does not run.
         OSError: the server does not answer.
     """
-    if not _read_metrics(running.client).batches:
+    before = _read_metrics(running.client)
+    if not before.is_known:
         return None
     rates = {}
     with ExitStack() as stack:
         # one copy of the inputs, which may be large, for all clients
         sources = [stack.enter_context(running.folder.make_job(each)) for each in cases]
         for clients in CLIENTS:
+            round_seconds = clients * run_seconds / before.processes
+            if not before.batches and clients > 1 and round_seconds > LONGEST_SECONDS:
+                break
             before = _read_metrics(running.client)
             jobs = [
                 stack.enter_context(running.folder.make_similar(source))
@@ -77,14 +106,16 @@ def measure_batches(running: Running, cases: Sequence[Inputs]) -> Optional[Batch
             count, seconds = _drive(running, jobs)
             rates[clients] = count / seconds
     after = _read_metrics(running.client)
-    batches = max(after.batches - before.batches, 1)
-    return Batches(
-        rates,
-        (after.jobs - before.jobs) / batches,
+    if not after.batches:
+        return Throughput(rates, None)
+    count = max(int(after.batches - before.batches), 1)
+    batches = Batches(
+        (after.jobs - before.jobs) / count,
         # each process computes one batch after the other
-        seconds * after.processes / batches,
+        seconds * after.processes / count,
         running.memory.read_peak(),
     )
+    return Throughput(rates, batches)
 
 
 def _read_metrics(client: Client) -> _Metrics:
@@ -92,7 +123,7 @@ def _read_metrics(client: Client) -> _Metrics:
     found = dict(re.findall(r"^psc_model_batch_jobs_(count|sum) (\S+)", text, re.M))
     processes = re.findall(r"^psc_model_resident_memory_bytes\{", text, re.M)
     count, total = float(found.get("count", 0)), float(found.get("sum", 0))
-    return _Metrics(count, total, max(len(processes), 1))
+    return _Metrics("psc_model_" in text, count, total, max(len(processes), 1))
 
 
 def _drive(running: Running, jobs: List[SharedJob]) -> Tuple[int, float]:
