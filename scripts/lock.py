@@ -1,4 +1,4 @@
-"""Renews the pinned requirements: of the generated repositories, and of this one.
+"""Renews the pinned requirements: of the generated repositories, of the examples, and of this repository.
 
 `make lock` runs it; it needs uv. `make lock FRAMEWORKS=pytorch` renews the pins of one framework only.
 """
@@ -28,6 +28,10 @@ PINS = ROOT / "templates" / "requirements"
 TOOL_PINS = PINS / "dev"
 QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 
+#: The examples, and the Python for which their requirements are pinned.
+EXAMPLES = ROOT / "examples"
+EXAMPLES_PYTHON = "3.12"
+
 #: The oldest Python on which the template itself is used.
 OLDEST_PYTHON = "3.10"
 
@@ -51,6 +55,8 @@ def main() -> None:
             for line in pool.map(renew_set, sets):
                 console.say(line)
             for line in () if frameworks else renew_tools(pool):
+                console.say(line)
+            for line in () if frameworks else pool.map(renew_example, sorted(EXAMPLES.glob("*/requirements.in"))):
                 console.say(line)
         for name in () if frameworks else ("requirements", "requirements-dev"):
             source = ROOT / f"{name}.in"
@@ -144,6 +150,13 @@ def pin_tools(pins: str, stack: Stack) -> str:
         constraints = (PINS / pins).read_text(encoding="utf-8").replace(CPU_BUILD, "")
         (folder / "requirements.txt").write_text(constraints, encoding="utf-8")
         return resolve(source, *target(stack.python_version))
+
+
+def renew_example(source: Path) -> str:
+    """Pin the requirements of an example, below the title of its pins; return a line about it."""
+    pins = source.with_suffix(".txt")
+    title = re.findall(r"\A(?:#.*\n)*", pins.read_text(encoding="utf-8"))[0]
+    return write(pins, title + resolve(source, *target(EXAMPLES_PYTHON)))
 
 
 def list_pins(text: str) -> set[str]:

@@ -15,7 +15,8 @@ from repository import QUESTIONS, ROOT, TEMPLATE
 from template_extensions.images import base_images
 
 RUNTIME = TEMPLATE / "flask_psc_model"
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("tests/*.md"), *ROOT.glob("benchmarks/*.md")])
+FOLDERS = ("", "docs/", "tests/", "benchmarks/", "examples/")
+PAGES = sorted(page for folder in FOLDERS for page in ROOT.glob(f"{folder}*.md"))
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
