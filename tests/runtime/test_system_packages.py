@@ -60,6 +60,34 @@ def test_a_library_that_no_package_is_known_for_is_looked_up():
 
 
 @pytest.mark.parametrize(
+    ("lacking", "packages"),
+    [
+        (["libxcb.so.1", "libGL.so.1", "libc.so.6"], "packages libgl1 and libxcb1"),
+        (
+            ["libglib-2.0.so.0", "libGL.so.1", "libgthread-2.0.so.0", "libxcb.so.1"],
+            "packages libgl1, libglib2.0-0 and libxcb1",
+        ),
+        (["libxcb.so.1"], "package libxcb1"),
+        ([], "package libxcb1"),
+    ],
+)
+def test_an_extension_module_names_the_packages_of_all_libraries_that_it_lacks(
+    no_commands, tmp_path, lacking, packages
+):
+    ldd = tmp_path / "ldd"
+    lines = "".join("echo '\t{} => not found'\n".format(name) for name in lacking)
+    ldd.write_text('#!/bin/sh\n[ "$1" = /opt/cv2.so ] || exit 1\n' + lines)
+    ldd.chmod(0o755)
+    error = ImportError(MISSING.format("libxcb.so.1"), path="/opt/cv2.so")
+    assert find_remedy(error) == ADD.replace("package {}", packages)
+
+
+def test_an_extension_module_names_one_package_without_ldd(no_commands):
+    error = ImportError(MISSING.format("libxcb.so.1"), path="/opt/cv2.so")
+    assert find_remedy(error) == ADD.format("libxcb1")
+
+
+@pytest.mark.parametrize(
     ("library", "what"),
     [("libcuda.so.1", "--gpus all"), ("libcudart.so.12", "an image with CUDA")],
 )

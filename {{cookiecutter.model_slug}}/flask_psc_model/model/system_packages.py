@@ -127,6 +127,9 @@ _MISSING_LIBRARY = re.compile(r"([\w.+-]+\.so[\w.]*): cannot open shared object 
 _DRIVER = re.compile(r"lib(cuda|nvidia-ml|nvcuvid|nvidia-encode)\.so")
 _CUDA = re.compile(r"lib(cu(dart|blas|dnn|fft|rand|solver|sparse)|nv(infer|rtc)|nccl)")
 
+#: What ldd prints.
+_NOT_FOUND = re.compile(r"^\s*(\S+) => not found", re.MULTILINE)
+
 #: What subprocess reports, and what several Python packages do.
 _MISSING_COMMAND = re.compile(
     r"No such file or directory: '([\w.+-]+)'|\b([\w.+-]+) is not installed"
@@ -144,7 +147,8 @@ def find_remedy(error: BaseException) -> str:
         command = _find_command(each)
         # the text of a missing file is the same for a command and any other file
         text = "" if isinstance(each, FileNotFoundError) else str(each)
-        remedy = _explain_command(command) if command else find_remedy_in_text(text)
+        remedy = _explain_command(command) if command else _explain_module(each)
+        remedy = remedy or find_remedy_in_text(text)
         if remedy:
             return remedy
     return ""
@@ -174,6 +178,34 @@ def list_packages(text: str) -> Set[str]:
     return set(" ".join(lines).split())
 
 
+def _explain_module(error: BaseException) -> str:
+    """Return what to do about an extension module that lacks several libraries.
+
+    The dynamic linker reports only the first: each would cost a build of the image.
+    """
+    if not isinstance(error, ImportError) or not error.path:
+        return ""
+    if not LIBRARIES.keys() & _MISSING_LIBRARY.findall(str(error)):
+        return ""
+    libraries = _NOT_FOUND.findall(_run_ldd(error.path))
+    packages = sorted({LIBRARIES[name] for name in libraries if name in LIBRARIES})
+    return _add(*packages) if len(packages) > 1 else ""
+
+
+def _run_ldd(path: str) -> str:
+    """Return the libraries that a file needs, as `ldd` lists them; nothing without it."""
+    try:
+        return subprocess.run(
+            ["ldd", path],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            universal_newlines=True,
+            timeout=10,
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
 def _explain_library(library: str) -> str:
     if _DRIVER.match(library):
         return "it belongs to NVIDIA's driver: start the container with --gpus all"
@@ -201,8 +233,10 @@ def _explain_command(name: str) -> str:
     )
 
 
-def _add(package: str) -> str:
-    return f"add the Debian package {package} to {FILENAME}, and build the image again"
+def _add(*packages: str) -> str:
+    names = " and ".join(filter(None, [", ".join(packages[:-1]), packages[-1]]))
+    noun = "package" if len(packages) == 1 else "packages"
+    return f"add the Debian {noun} {names} to {FILENAME}, and build the image again"
 
 
 def _list_causes(error: Optional[BaseException]) -> Iterator[BaseException]:
