@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import create_fast, install_fast
-from engine import built
+from engine import built, docker
 from lock import EXAMPLES, EXAMPLES_PYTHON, list_pins
 from repository import ROOT, Repository
 
@@ -107,12 +107,15 @@ def test_the_checklist_leaves_open_what_is_the_users(repository: Repository, env
 
 @pytest.mark.docker
 @pytest.mark.usefixtures("engine")
-def test_its_container_follows_the_specification(repository: Repository) -> None:
+def test_its_container_follows_the_specification_and_passes_its_tests_in_its_memory(repository: Repository) -> None:
     name = f"psc-test-{repository.path.name}"
     with built(repository, name) as image:
         check = [sys.executable, "-m", "flask_psc_model.cli.check_container", image, "--tolerance", "0.01"]
         output = repository.run(*check)
         assert " 0 failed" in output.splitlines()[-1]
+        memory = repository.metadata()["resources"]["memory"]["size"]
+        limits = ["--memory", memory, "--cpus", "1", "--ipc=none"]
+        docker("run", "--rm", *limits, image, "python", "-m", "unittest")
 
 
 def read(folder: Repository | Path, name: str | Path) -> str:
