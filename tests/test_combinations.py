@@ -32,6 +32,9 @@ STACKS = [Stack(*values) for values in itertools.product(*(CHOICES[field] for fi
 #: What is chosen beside the stack.
 OTHER_CHOICES = {key: choices for key, choices in CHOICES.items() if key not in Stack._fields}
 
+#: The commands read the requirements of every framework, and the tests release the memory of one that is loaded.
+FOR_ALL_FRAMEWORKS = (f"{RUNTIME}tools/", f"{RUNTIME}testing/memory.py")
+
 #: By what a framework is known in a file.
 TRACES = {
     "pytorch": re.compile(rb"torch", re.IGNORECASE),
@@ -331,8 +334,7 @@ def test_no_other_framework_is_mentioned(rendered: list[Rendered]) -> None:
     for each in rendered:
         others = TRACES.keys() - RELATED[each.answers["framework"]]
         for name, content in each.tree.items():
-            # the commands read the requirements of every framework
-            for other in () if name.startswith(f"{RUNTIME}tools/") else others:
+            for other in () if name.startswith(FOR_ALL_FRAMEWORKS) else others:
                 # the table of base images names what each image holds
                 text = re.sub(rb"^\| `.*\n", b"", content, flags=re.MULTILINE)
                 if (other, name, content) not in seen:

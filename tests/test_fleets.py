@@ -57,7 +57,11 @@ def fleet(tree: Tree, page: str, tmp_path_factory: pytest.TempPathFactory) -> Pa
     for name in ("model.yaml", "Dockerfile", "docs/server/alerts.yaml"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(tree[name])
-    variables = {"PYTHONPATH": str(TEMPLATE), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    variables = {
+        "PYTHONPATH": str(TEMPLATE),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
     for command in re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
         if "kubectl" not in command:
             run(["bash", "-euc", command], folder=folder, environment={**os.environ, **variables})
