@@ -65,9 +65,10 @@ FAULTS = {
     "ModelLogLost": Fault({"psc_model_dropped_log_lines_total": "3+1x2000"}),
 }
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("promtool"), reason="there is no promtool here: install Debian's prometheus"
-)
+pytestmark = [
+    pytest.mark.command,
+    pytest.mark.skipif(not shutil.which("promtool"), reason="there is no promtool here: install Debian's prometheus"),
+]
 
 
 @pytest.fixture

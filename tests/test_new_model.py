@@ -283,6 +283,7 @@ for number, files in enumerate(json.loads(sys.argv[1])):
 STACKS = [("none", "3.12"), ("pytorch", "3.12"), ("pytorch", "3.6"), ("tensorflow", "3.12"), ("keras", "3.12")]
 
 
+@pytest.mark.command
 @pytest.mark.parametrize(("framework", "python"), [*STACKS, ("keras", "3.6")])
 def test_the_skeleton_is_clean_with_any_files(bake: Bake, framework: str, python: str, tmp_path: Path) -> None:
     repository = bake(framework=framework, python_version=python)
