@@ -77,7 +77,7 @@ def render_stacks() -> Iterator[Tree]:
 
 def test_the_example_of_every_framework_is_known() -> None:
     sources = [tree["model_lib/model.py"].decode() for tree in render_stacks()]
-    command = [sys.executable, "-c", DIGEST, str(TEMPLATE)]
+    command = [sys.executable, "-B", "-c", DIGEST, str(TEMPLATE)]
     result = subprocess.run(command, input=json.dumps(sources), capture_output=True, encoding="utf-8", check=True)
     found, known = json.loads(result.stdout)
     assert found == known, "write these digests into MODELS"

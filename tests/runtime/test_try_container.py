@@ -283,7 +283,11 @@ def test_an_interrupt_leaves_nothing(project, engine, temporary, name, when):
             [sys.executable, "-m", "flask_psc_model.cli.try_container", "--keep"]
             + ["cat.png", "settings.json"],
             cwd=project,
-            env=dict(os.environ, **start_environment(engine, temporary)),
+            env=dict(
+                os.environ,
+                PYTHONDONTWRITEBYTECODE="1",
+                **start_environment(engine, temporary),
+            ),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             universal_newlines=True,

@@ -1,6 +1,6 @@
 """Generate Kubernetes manifests."""
 
-from typing import Optional, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 import click
 from click.core import ParameterSource
@@ -144,7 +144,7 @@ def main(
     if most < replicas:
         raise click.UsageError("--max-replicas is less than --replicas")
     try:
-        values = {
+        values: Dict[str, Any] = {
             **read_values(name),
             "image": image,
             "namespace": namespace,

@@ -116,7 +116,8 @@ def match_files(paths: Sequence[str], names: Sequence[str]) -> Dict[str, str]:
             found[name] = path
         else:
             left.append(text)
-    for find_key in (os.path.basename, _find_stem):
+    keys: List[Callable[[str], str]] = [os.path.basename, _find_stem]
+    for find_key in keys:
         left = _match(left, names, find_key, found)
     free = [name for name in names if name not in found]
     files = "no file" if not names else _count(len(names), "file")
