@@ -35,7 +35,7 @@ PHOTO = ["--input", "photo.png:image/png:10M", "--input", "config.json", "--outp
 #: Enough of PyTorch for the skeleton.
 TORCH = """
 class cuda:
-    is_available = staticmethod(lambda: False)
+    is_available = is_initialized = staticmethod(lambda: False)
 
 device = str
 inference_mode = lambda: lambda function: function
