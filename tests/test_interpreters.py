@@ -26,6 +26,9 @@ VERSIONS = ["3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13"]
 #: Where `make test` runs the tests that start servers; `make test-slow` runs them on the others.
 SERVED = {"3.6", "3.8", "3.12", "3.13"}
 
+#: Where the tests run that take long: what differs between two Pythons, the others show.
+LONG = [VERSIONS[0], VERSIONS[-1]]
+
 #: What the runtime needs, and what its tests need beside it; always the newest.
 PACKAGES = [
     "click",
@@ -80,7 +83,7 @@ def test_the_servers_of_the_runtime_work_on(environment: Environment, tmp_path_f
 
 @pytest.mark.server
 @pytest.mark.slow
-@each_python
+@pytest.mark.parametrize("environment", [_on(version) for version in LONG], indirect=True)
 def test_the_runtime_works_for_long_on(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> None:
     run_tests(environment, tmp_path_factory, "slow or hypothesis", "--hypothesis-profile=thorough")
 
