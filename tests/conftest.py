@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +21,10 @@ from interpreters import PIP, VERSIONS, find_interpreter
 from repository import AUTHOR, ROOT, TEMPLATE, Repository
 
 UV = (sys.executable, "-m", "uv")
+
+# a shell ignores SIGINT in what it starts in the background, and nohup SIGHUP; the commands under test inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # the same examples in every run, however slow the machine; `--hypothesis-profile=thorough` makes more of them
 SAME: dict[str, Any] = {"derandomize": True, "deadline": None, "database": None}

@@ -9,7 +9,6 @@ import pty
 import re
 import select
 import shlex
-import signal
 import subprocess
 import sys
 import termios
@@ -53,12 +52,6 @@ TYPOS = {
 INTERRUPT = "\x03"
 
 
-def _take_terminal() -> None:
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    # a shell ignores it in what it starts in the background
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 class Session:
     """Cookiecutter at a terminal of its own."""
 
@@ -85,7 +78,7 @@ class Session:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            preexec_fn=_take_terminal,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(theirs)
 
