@@ -138,9 +138,6 @@ def measure(
                 cases = list(plan.jobs.values())
                 run_seconds = measurement.mean_run
                 measurement.throughput = measure_throughput(running, cases, run_seconds)
-                # that of a full batch is a figure of its own
-                if not measurement.batches:
-                    measurement.note_memory(running)
             gpu_peak = running.gpu_memory.read_peak()
             measurement.peak_gpu_memory = max(measurement.peak_gpu_memory, gpu_peak)
     return measurement
