@@ -6,6 +6,7 @@ deed.
 
 import asyncio
 import faulthandler
+import importlib
 import json
 import multiprocessing
 import os
@@ -157,8 +158,8 @@ def send_endless_line(job: Job, path: str) -> None:
 
 def send_other_answer(job: Job, path: str) -> None:
     """Answer a job that is another process's, or nobody's."""
-    message = {"number": 10**9, "pid": os.getpid(), "kind": "done", "message": "", "staged": None}
-    message |= {"condemns": False, "batch_size": 0}
+    result = importlib.import_module("flask_psc_model.jobs.result").JobResult("done", "")
+    message = dict(result._asdict(), number=10**9, pid=os.getpid(), batch_size=0)
     os.write(find_pipe(), json.dumps(message).encode() + b"\n")
     write(job, path)
 

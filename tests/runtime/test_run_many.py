@@ -429,6 +429,17 @@ def test_the_next_job_is_made_ready_while_one_runs(bulk):
     assert bulk.results() == ["0000", "0001"]
 
 
+def test_a_model_is_closed_at_the_end(tmp_path):
+    project = make_project(tmp_path / "project", models.SCRIPT)
+    closed = tmp_path / "closed"
+    with open(os.path.join(project, "close"), "w") as file:
+        file.write("open({!r}, 'w').close()".format(str(closed)))
+    bulk = Bulk(project, tmp_path).give("pass", count=3)
+    ending = bulk.run("--processes", "1")
+    assert ending.code == 0, ending
+    assert closed.exists()
+
+
 # --- interruptions ---------------------------------------------------------------
 
 

@@ -3,12 +3,13 @@
 See https://docs.ray.io/en/latest/ray-core/fault_tolerance/actors.html.
 """
 
+import contextlib
 import os
 from typing import Any, Optional
 
 from ..errors import NOT_LOADED
 from ..jobs.result import READY, JobResult
-from ..model.loading import describe
+from ..model.loading import CLOSE_SECONDS, describe
 from .jobs import FolderJob
 from .workers import Model, ProcessWorker, Worker, WorkerLost
 
@@ -67,6 +68,11 @@ class ModelActor:
         """Stop the running jobs, which leave no files."""
         if self._worker is not None:
             self._worker.abort()
+
+    def close(self) -> None:
+        """Close the model and stop its process, once no job runs."""
+        if self._worker is not None:
+            self._worker.close()
 
 
 class RayWorker(Worker):
@@ -144,7 +150,14 @@ class RayWorker(Worker):
             self._actor.abort.remote()
 
     def close(self) -> None:
-        """Kill the actor and its model process."""
+        """Close the model, and kill the actor and its model process."""
+        if self._is_loaded:
+            # an actor that is gone has nothing to close
+            with contextlib.suppress(self._ray.exceptions.RayError):
+                self._ray.get(self._actor.close.remote(), timeout=2 * CLOSE_SECONDS)
+        self._kill()
+
+    def _kill(self) -> None:
         self._ray.kill(self._actor)
 
     def _start_actor(self) -> Any:
@@ -162,5 +175,5 @@ class RayWorker(Worker):
             return self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             # it may only be unreachable: its job must not run twice
-            self.close()
+            self._kill()
             raise WorkerLost(str(error).strip().split("\n")[0]) from error

@@ -100,9 +100,11 @@ class BulkRun:
             crew.start()
             self._follow(crew, signals)
             self._sync(crew)
-        finally:
-            # jobs still run only after an error
+        except BaseException:
+            # jobs may still run
             crew.abort()
+            raise
+        finally:
             crew.close()
             self.progress.close()
         self.journal.close()

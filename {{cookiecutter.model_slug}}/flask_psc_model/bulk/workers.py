@@ -11,6 +11,9 @@ from ..model.spec import Limits, ModelSpec
 from ..workers.pool import WorkerPool
 from .jobs import FolderJob
 
+#: Jobs that a worker has at least: while the model runs one, the next is made ready.
+LEAST_JOBS = 2
+
 
 class WorkerLost(Exception):
     """The worker is gone with its machine; the result of its job is unknown."""
@@ -32,10 +35,6 @@ class Model(NamedTuple):
     factory: str
     spec: ModelSpec
     folder: str
-
-
-#: Jobs that a worker has at least: while the model runs one, the next is made ready.
-LEAST_JOBS = 2
 
 
 class Worker(ABC):

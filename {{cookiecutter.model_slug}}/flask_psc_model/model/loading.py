@@ -12,7 +12,6 @@ from typing import Any, Callable, List, Tuple, Union
 
 from ..errors import ModelNotLoaded
 from .base import INTERFACE, STEPS, BatchModelBase, ModelBase
-from .system_packages import find_remedy
 
 #: Seconds that `close` of a model may take.
 CLOSE_SECONDS = 10
@@ -308,6 +307,9 @@ def describe(error: BaseException) -> str:
 
 def explain(error: BaseException) -> str:
     """Return the type and the message of a model's exception, and its cure if known."""
+    # imported here: only an error needs it
+    from .system_packages import find_remedy
+
     text = describe(error)
     remedy = find_remedy(error)
     if remedy:
