@@ -6,6 +6,11 @@ def to_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, such as `1 file` or `2 files`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def show_name(name: str) -> str:
     """Return the name of a file or a case on one line, what cannot be shown escaped."""
     return "".join(

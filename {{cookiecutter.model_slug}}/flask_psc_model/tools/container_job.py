@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from typing import (
     Callable,
     Dict,
-    Iterator,
     List,
     NamedTuple,
     Optional,
@@ -20,10 +19,11 @@ import click
 from ..client import Response
 from ..model.spec import ModelSpec
 from ..model.units import format_size
-from . import show_name
+from . import count, show_name
 from .containers.container import Container, ServerUnreachable
 from .containers.engine import MOUNT_POINT, Engine
 from .containers.shared_folder import SharedFolder, SharedJob
+from .files import list_files
 
 #: How much of an output is shown.
 SHOWN_CHARACTERS = 4000
@@ -120,7 +120,7 @@ def match_files(paths: Sequence[str], names: Sequence[str]) -> Dict[str, str]:
     for find_key in keys:
         left = _match(left, names, find_key, found)
     free = [name for name in names if name not in found]
-    files = "no file" if not names else _count(len(names), "file")
+    files = "no file" if not names else count(len(names), "file")
     noun = "input is" if len(names) == 1 else "inputs are"
     known = f"the model's {noun} {', '.join(names)}"
     if len(left) != len(free):
@@ -198,7 +198,7 @@ def _describe(response: Response) -> str:
 
 def _show_outputs(job: SharedJob, spec: ModelSpec, target: Optional[str]) -> None:
     """Show the outputs, the declared ones first, and copy them to a folder."""
-    found = sorted(_list_files(job.output_folder))
+    found = sorted(list_files(job.output_folder))
     declared = [name for name in spec.outputs if name in found]
     for name in declared + [name for name in found if name not in declared]:
         try:
@@ -232,12 +232,6 @@ def _decode(data: bytes) -> Tuple[str, bool]:
     return text[:SHOWN_CHARACTERS], len(text) > SHOWN_CHARACTERS
 
 
-def _list_files(folder: str) -> Iterator[str]:
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            yield os.path.relpath(os.path.join(parent, name), folder)
-
-
 def _show_log(container: Container) -> None:
     """Show what the container has written since the model was ready."""
     for line in container.read_new_log().splitlines():
@@ -262,10 +256,6 @@ def _describe_kept(container: Container, folder: SharedFolder, job: SharedJob) -
 
 def _write_seconds(began: float) -> str:
     return f"{time.monotonic() - began:.2f} s"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _read(path: str) -> bytes:

@@ -1,9 +1,17 @@
-"""Replaces files as a whole."""
+"""Lists files, and replaces them as a whole."""
 
 import contextlib
 import os
 import shutil
 import tempfile
+from typing import Iterator
+
+
+def list_files(folder: str) -> Iterator[str]:
+    """Yield the paths of all files below a folder, relative to it."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            yield os.path.relpath(os.path.join(parent, name), folder)
 
 
 def replace_file(path: str, content: bytes) -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from ...model.cases import EXAMPLES, REFUSALS, TODO_FILENAME
 from ...model.metadata import find_metadata
-from ..files import replace_file
+from ..files import list_files, replace_file
 from ..metadata_file import MetadataFile
 from .example import MODEL, MODEL_TESTS, Example, list_changed, list_unchanged
 from .files import NewFile, check_files, check_media_type
@@ -170,16 +170,10 @@ def _make_cases(
     notes = {}
     for kind, text in ((EXAMPLES, EXAMPLE_TODO), (REFUSALS, REFUSAL_TODO)):
         case = f"{kind}/{CASE}"
-        left = _list_files(os.path.join(folder, DATA, kind))
+        left = list_files(os.path.join(folder, DATA, kind))
         if all(f"{DATA}/{kind}/{name}" in removed for name in left):
             notes[f"{DATA}/{case}/{TODO_FILENAME}"] = text.format(case=case, **names)
     return notes
-
-
-def _list_files(folder: str) -> Iterator[str]:
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            yield os.path.relpath(os.path.join(parent, name), folder)
 
 
 def _list_names(files: Sequence[NewFile]) -> str:

@@ -9,12 +9,15 @@ import click
 from ...model.cases import MESSAGE_FILENAME, check_filenames
 from ...model.metadata import find_metadata
 from ...model.spec import ModelSpec
+from .. import count
 from ..files import replace_file
 from ..interrupts import interruptible
 from ..measurement.subject import start_locally
 from .diff import list_lines
 from .recording import Change, record_case
 from .selection import Selected, select_cases
+
+NOUN = "expected file"
 
 
 def record_cases(
@@ -88,24 +91,20 @@ def _save(changes: List[Change]) -> None:
         replace_file(change.path, change.new)
     if changes:
         verb = "Overwrote" if changes[0].old is not None else "Added"
-        click.echo(f"{verb} {_count(len(changes))}.")
+        click.echo(f"{verb} {count(len(changes), NOUN)}.")
 
 
-def _confirm(count: int) -> bool:
+def _confirm(number: int) -> bool:
     if not sys.stdin.isatty():
         raise ValueError(
             "nothing was overwritten, since standard input is not a terminal: pass"
-            f" --yes to overwrite {_count(count)}"
+            f" --yes to overwrite {count(number, NOUN)}"
         )
     try:
         with interruptible():
-            return click.confirm(f"Overwrite {_count(count)}?")
+            return click.confirm(f"Overwrite {count(number, NOUN)}?")
     except click.Abort as error:
         # click turns it into its own exception
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None
         raise
-
-
-def _count(number: int) -> str:
-    return f"{number} expected file{'' if number == 1 else 's'}"
