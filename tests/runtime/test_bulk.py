@@ -720,17 +720,24 @@ def test_a_journal_that_fails_while_jobs_run_ends_the_run(
 
 def test_a_job_whose_worker_was_lost_is_cleaned_up_before_it_runs_again(make_job):
     events = []
+    is_taken = threading.Event()
 
     class Job(FolderJob):
         def prepare(self):
             events.append("prepare")
+            is_taken.set()
 
         def clean_up(self):
             time.sleep(0.05)
             events.append("clean up")
 
+    class Second(FakeWorker):
+        def load(self):
+            is_taken.wait(20)
+            return super().load()
+
     job = Job("a", "/in", "/out")
-    run_crew(FakeWorker(WorkerLost("gone")), FakeWorker(), jobs=[job])
+    run_crew(FakeWorker(WorkerLost("gone")), Second(), jobs=[job])
     assert events == ["prepare", "clean up"] * 2
 
 
