@@ -31,7 +31,7 @@ POINTS = [
     "the Dockerfile copies what the code needs",
     "resources and timeout are measured",
     "the health check waits for timeout.status",
-    "the measured image is up to date",
+    "no measured image is out of date",
 ]
 
 #: The keys of `model.yaml` that hold texts of the example.

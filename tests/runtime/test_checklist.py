@@ -206,7 +206,7 @@ def test_a_blank_folder_has_open_points_and_no_traceback(tmp_path):
         "README.md and asset_bundle describe your model",
         "no requirements file names a private index",
         "system-packages.txt has what the code calls",
-        "the measured image is up to date",
+        "no measured image is out of date",
     ]
     assert "there is no file or folder" in str(is_open[POINTS[0].title][0])
 

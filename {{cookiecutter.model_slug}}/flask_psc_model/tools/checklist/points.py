@@ -36,5 +36,5 @@ def make_points(timeout: int) -> List[Point]:
         Point("the Dockerfile copies what the code needs", find_uncopied),
         Point("resources and timeout are measured", find_unmeasured),
         Point("the health check waits for timeout.status", find_short_health_check),
-        Point("the measured image is up to date", find_outdated_image),
+        Point("no measured image is out of date", find_outdated_image),
     ]
