@@ -230,6 +230,7 @@ def test_an_example_runs_by_the_keyboard_alone(text_page: Visit) -> None:
     result = page.get_by_role("region", name="Done in")
     expect(result).to_be_focused()
     expect(result).to_contain_text("Inputs")
+    expect(result.locator("pre").last).to_contain_text("predictions")
     shown = json.loads(result.locator("pre").last.inner_text())
     assert len(shown["predictions"]) == 5
     # laid out, one value a line
@@ -265,7 +266,10 @@ def run_in_shell(command: str, folder: Path) -> dict[str, object]:
 def test_an_example_runs_in_a_terminal_too(text_page: Visit, tmp_path: Path) -> None:
     page = text_page.page
     page.get_by_role("button", name="Run the example black").click()
-    shown = page.get_by_role("region", name="Done in").locator("pre").last.inner_text()
+    output = page.get_by_role("region", name="Done in").locator("pre").last
+    # the page reads the file after it has shown its name
+    expect(output).to_contain_text("predictions")
+    shown = output.inner_text()
     assert run_in_shell(copy_curl(page), tmp_path)["statusCode"] == 200
     assert json.loads((tmp_path / "data" / "results.json").read_text()) == json.loads(shown)
 
