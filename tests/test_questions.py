@@ -50,6 +50,8 @@ TYPOS = {
     "container_user": ("no body", "container_user"),
 }
 INTERRUPT = "\x03"
+#: After how many seconds of silence Ctrl-C is pressed again: Python may miss one that comes with the question.
+PATIENCE = 10
 
 
 class Session:
@@ -60,6 +62,7 @@ class Session:
         self.shown = ""
         self._raw = b""
         self._position = 0
+        self._last_typed = ""
         self._terminal, theirs = pty.openpty()
         environment = {
             **os.environ,
@@ -96,7 +99,7 @@ class Session:
     def answer(self, key: str, text: str) -> str:
         """Wait for a question, and type; return what the question shows."""
         question = self._read_until(rf"\[{KEYS.index(key) + 1}/{len(KEYS)}\](?s:.)*?\)(?: \(.*\))?: ")
-        os.write(self._terminal, text.encode() if text == INTERRUPT else f"{text}\n".encode())
+        self._type(text if text == INTERRUPT else f"{text}\n")
         return question
 
     def finish(self) -> int:
@@ -104,14 +107,20 @@ class Session:
         self._read_until(None)
         return self._process.wait(timeout=60)
 
+    def _type(self, text: str) -> None:
+        os.write(self._terminal, text.encode())
+        self._last_typed = text
+
     def _read_until(self, pattern: str | None) -> str:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             found = pattern and re.search(pattern, self.shown[self._position :])
             if found:
                 self._position += found.end()
                 return found[0]
-            if not select.select([self._terminal], [], [], 1)[0]:
+            if not select.select([self._terminal], [], [], PATIENCE)[0]:
+                if self._last_typed == INTERRUPT:
+                    self._type(INTERRUPT)
                 continue
             try:
                 self._raw += os.read(self._terminal, 65536)

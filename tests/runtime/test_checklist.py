@@ -492,7 +492,7 @@ def test_tests_that_hang_are_ended_with_what_they_have_started(
     )
     assert "did not end within 3 s: correct the test that hangs" in str(problem)
     *processes, folder = find_hanging(pids)
-    assert not [pid for pid in processes if is_alive(pid)]
+    wait_until(lambda: not any(map(is_alive, processes)))
     assert not os.path.exists(folder)
 
 
@@ -515,7 +515,7 @@ def test_a_signal_ends_the_tests_too(project, tmp_path, name):
         errors = process.communicate(timeout=60)[1]
     assert process.returncode == 128 + getattr(signal, name)
     assert "Traceback" not in errors
-    assert not [pid for pid in processes if is_alive(pid)]
+    wait_until(lambda: not any(map(is_alive, processes)))
     assert not os.path.exists(folder)
 
 

@@ -255,7 +255,7 @@ def test_a_signal_leaves_no_server_and_no_folder(tmp_path, name):
         errors = process.communicate(timeout=60)[1]
     assert process.returncode == 128 + number, errors
     assert "Traceback" not in errors
-    assert not [pid for pid in tree if is_alive(pid)]
+    wait_until(lambda: not any(map(is_alive, tree)))
     assert os.listdir(str(temporary)) == []
 
 

@@ -94,7 +94,7 @@ def test_what_another_process_has_started_survives_its_end(start):
     first.kill()
     assert helper.poll() is None
     second.kill()
-    assert not is_alive(helper.pid)
+    wait_until(lambda: not is_alive(helper.pid))
     helper.wait()
 
 

@@ -1295,8 +1295,9 @@ def test_no_model_is_loaded_beside_another(live_project, tmp_path):
     assert code == 0, output
     notes = (tmp_path / "notes").read_text().split()
     # in this process, in the server, and in the server after the shutdown
-    assert notes[:5] == ["load", "close"] * 2 + ["load"]
-    assert notes[5:] in ([], ["close"])
+    assert notes[:4] == ["load", "close"] * 2
+    # the last server may be stopped at any point of its start
+    assert notes[4:] in ([], ["load"], ["load", "close"])
 
 
 @pytest.mark.server
