@@ -155,7 +155,10 @@ class Command:
         given = options.get("extra_context") or {}
         self.answers: dict[str, str] = json.loads(given) if isinstance(given, str) else dict(given)
         self.file = options.get("config_file")
-        self.path = "" if options.get("default_config") else str(self.file or _find_settings())
+        path = "" if options.get("default_config") else str(self.file or _find_settings())
+        # it may be relative, and the hooks run in another folder
+        self.path: str = context.meta.setdefault(f"{__name__}.path", path and os.path.abspath(path))
+        self.keys = list(questions())
         self.values = _read(self.path, yaml.SafeLoader)
 
     @classmethod
@@ -206,7 +209,7 @@ class Command:
         kept = {
             key: answer
             for key, answer in answers.items()
-            if key in questions() and (key in self.values or answer != default(key, answers))
+            if key in self.keys and (key in self.values or not _is_default(key, answers))
         }
         if self.is_cruft:
             arguments, options = [], iter(sys.argv[1:])
@@ -220,7 +223,7 @@ class Command:
             given = {f"{key}={text}" for key, text in self.answers.items()}
             arguments = [argument for argument in sys.argv[1:] if argument not in given]
             added = [f"{key}={answer}" for key, answer in kept.items()]
-        return f"{self.context.command_path} {shlex.join([*arguments, *added])}"
+        return f"{self.context.find_root().info_name} {shlex.join([*arguments, *added])}"
 
     def _find_unusable(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Yield the key of each value that is no text or no choice, and what to write instead."""
@@ -258,6 +261,14 @@ def _find_default(key: str, values: Mapping[str, Any]) -> str:
     return default(key, answers)
 
 
+def _is_default(key: str, answers: Mapping[str, Any]) -> bool:
+    try:
+        return bool(answers[key] == default(key, answers))
+    except FileNotFoundError:
+        # at an interrupt, cruft has removed its copy of the template
+        return False
+
+
 def _describe_unknown(key: str) -> str:
     near = difflib.get_close_matches(key, questions(), 1)
     keys = f"did you mean {near[0]}?" if near else f"the questions are {', '.join(questions())}"
@@ -271,7 +282,7 @@ def _suggest(value: str, choices: Iterable[str]) -> str:
 
 def _print_after_interrupt(command: Command, answers: Mapping[str, Any]) -> None:
     """Print the command that repeats the answers if the questions were interrupted, by Ctrl-C or Ctrl-D."""
-    typed = [key for key in answers if key in questions()]
+    typed = [key for key in answers if key in command.keys]
     if isinstance(sys.exc_info()[1], (KeyboardInterrupt, EOFError)) and typed and "__answers" not in answers:
         print(f"\n\nTo go on with these answers, run:\n  {command.repeat(answers)}", file=sys.stderr)
 

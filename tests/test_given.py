@@ -97,6 +97,20 @@ def test_the_lines_that_the_messages_say_to_write_are_accepted(tmp_path: Path) -
     assert "python_version  3.10\n" in result.stdout
 
 
+def test_the_file_may_be_named_by_a_relative_path(tmp_path: Path) -> None:
+    write(tmp_path / "output.yaml", "author: Ann")
+    result = render(tmp_path, "--config-file", "../output.yaml")
+    assert result.returncode == 0, result.stderr
+    assert Repository(tmp_path / "output" / NAME).metadata()["author"] == "Ann"
+
+
+def test_so_may_settings_of_the_users_own(tmp_path: Path) -> None:
+    write(tmp_path / "output.yaml", "description: {a: b}")
+    result = render(tmp_path, COOKIECUTTER_CONFIG="../output.yaml")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "description: is a mapping" in result.stderr
+
+
 def test_an_unknown_key_on_the_command_line_is_refused(tmp_path: Path) -> None:
     result = render(tmp_path, "modle_name=Leaf Finder", "__answers=x")
     assert_refused(

@@ -9,6 +9,7 @@ import pty
 import re
 import select
 import shlex
+import shutil
 import subprocess
 import sys
 import termios
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 from repository import QUESTIONS, ROOT, Repository
 from rich.console import Console
+from test_update import Folder
 
 from template_extensions import line_editing
 
@@ -55,9 +57,9 @@ PATIENCE = 10
 
 
 class Session:
-    """Cookiecutter at a terminal of its own."""
+    """Cookiecutter, or cruft, at a terminal of its own."""
 
-    def __init__(self, folder: Path, *arguments: str | Path, **variables: str) -> None:
+    def __init__(self, folder: Path, *arguments: str | Path, module: str = "cookiecutter", **variables: str) -> None:
         """Start the command, with settings and a home of its own, in a folder."""
         self.shown = ""
         self._raw = b""
@@ -74,7 +76,7 @@ class Session:
             **variables,
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "cookiecutter", *(arguments or (ROOT,))],
+            [sys.executable, "-m", module, *(arguments or (ROOT,))],
             cwd=folder,
             env=environment,
             stdin=theirs,
@@ -210,6 +212,33 @@ def test_ctrl_c_at_any_question_loses_no_answer(last: str, tmp_path: Path) -> No
         assert words not in session.shown
     else:
         continue_session(tmp_path, command_after(session.shown, words), last)
+
+
+def test_the_template_may_be_gone_before_the_command_ends(template: Path, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "archive"), "zip", template.parent, template.name)
+    with Session(tmp_path, archive) as session:
+        for key in KEYS:
+            session.answer(key, TYPED[key])
+        assert session.finish() == 0, session.shown
+    assert "Traceback" not in session.shown
+
+
+def test_cruft_asks_the_same_questions_and_loses_no_answer_either(template: Path, tmp_path: Path) -> None:
+    Folder(template).commit()
+    with Session(tmp_path, "create", template, module="cruft") as session:
+        for key in KEYS[:-1]:
+            session.answer(key, TYPED[key])
+        session.answer(KEYS[-1], INTERRUPT)
+        assert session.finish() != 0, session.shown
+    assert "Traceback" not in session.shown
+    arguments = command_after(session.shown, "To go on with these answers, run:")
+    with Session(tmp_path, *arguments, module="cruft") as session:
+        for key in KEYS:
+            session.answer(key, "" if key != KEYS[-1] else TYPED[key])
+        assert session.finish() == 0, session.shown
+    assert "Traceback" not in session.shown
+    used = json.loads((tmp_path / "leaf/.cruft.json").read_text(encoding="utf-8"))["context"]["cookiecutter"]
+    assert {key: used[key] for key in KEYS} == {key: typed(key) for key in KEYS}
 
 
 def test_the_question_says_that_no_image_is_known_and_enter_is_refused_with_the_nearest_answers(tmp_path: Path) -> None:
