@@ -1,4 +1,4 @@
-"""Checks what was rendered, removes what the answers skip, prints what to do next, and makes the first commit.
+"""Checks what was rendered, removes what does not suit, prints what to do next, and makes the first commit.
 
 The check happens while Cookiecutter renders this file: a filter that raises an error stops the generation.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 # {% set kept = cookiecutter | kept_files %}
 # {% set record = cookiecutter | written %}
 # {{ cookiecutter | check_files(kept) }}
-# {% set removed = cookiecutter | remove_example %}
+# {% set removed = cookiecutter | remove_unsuited %}
 
 #: The files that existed before and were not written.
 KEPT = [
@@ -44,6 +44,8 @@ ANSWERS = {
     # {% endfor +%}
 }
 MODEL = "model_lib/model.py"
+#: Without them the example does not work.
+NEEDED = ("app.py", "entrypoint.sh", "gunicorn.conf.py", "model.yaml", "requirements.txt")
 
 # {{ cookiecutter | forget_modules }}
 
@@ -102,44 +104,73 @@ def remove_written() -> None:
 
 
 def summary() -> str:
-    """Return the answers, and the next three commands for them."""
+    """Return the answers, and the next commands for them."""
     slug, python = ANSWERS["model_slug"], ANSWERS["python_version"]
     gpus = " --gpus all" if ANSWERS["accelerator"] == "cuda" else ""
     # the pip that comes with Python 3.6 cannot install wheels of PyYAML 6
     pip = ' && pip install "pip==21.3.1"' if python == "3.6" else ""
     package = "\n     (The server is a package: README.md explains how pip finds it.)" if is_package() else ""
     answers = [f"  {key:15} {shorten(text)}" for key, text in ANSWERS.items() if key[0] != "_"]
-    is_theirs = MODEL in KEPT
-    content = "It has your model, and no example." if is_theirs else "It contains a working example."
-    model = "Describe your model" if is_theirs else "Then put your model in model_lib/model.py, and describe it"
+    image = "" if "Dockerfile" in KEPT else f", based on {ANSWERS['base_image']},"
+    install = f"python{python} -m venv .venv && . .venv/bin/activate{pip} && pip install -r requirements.txt"
+    run = f"docker build -t {slug}:latest . && docker run{gpus} -p 8080:8080 {slug}:latest"
+    steps = [
+        f"Install the requirements with Python {python}:{package}\n       cd {slug} && {install}",
+        *(["Run the tests:\n       python -m unittest"] if os.path.isdir("tests") else []),
+        f"Build the image{image} and run it:\n       {run}",
+    ]
     return f"""
-The repository of your model is in {slug}/. {content}
+The repository of your model is in {slug}/. {describe_content()}
 
 {chr(10).join(answers)}
 
-  1. Install the requirements with Python {python}:{package}
-       cd {slug} && python{python} -m venv .venv && . .venv/bin/activate{pip} && pip install -r requirements.txt
-  2. Run the tests:
-       python -m unittest
-  3. Build the image, based on {ANSWERS["base_image"]}, and run it:
-       docker build -t {slug}:latest . && docker run{gpus} -p 8080:8080 {slug}:latest
+{chr(10).join(f"  {number}. {step}" for number, step in enumerate(steps, 1))}
 
-{model} in model.yaml.
+{describe_model()}
 README.md in {slug}/ explains every step.
-{describe_missing_tests()}"""
+{describe_data()}{describe_missing_tests()}"""
+
+
+def describe_content() -> str:
+    """Return what the repository contains, as a sentence."""
+    if MODEL in KEPT:
+        return "It has your model, and no example."
+    kept = [name for name in NEEDED if name in KEPT]
+    if kept:
+        return f"It contains an example, which works with the template's {', '.join(kept)} only."
+    return "It contains a working example."
+
+
+def describe_model() -> str:
+    """Return what is to do for the user's model, as a sentence."""
+    if MODEL not in KEPT:
+        return f"Then put your model in {MODEL}, and describe it in model.yaml."
+    if "app.py" in KEPT:
+        return "Describe your model in model.yaml."
+    return f"Name its class in app.py, in the place of {ANSWERS['__model_class']}, and describe it in model.yaml."
+
+
+def describe_data() -> str:
+    """Return what to change where the new `.gitignore` ignores files of the user's; nothing if it does not."""
+    if ".gitignore" not in WRITTEN or not os.path.isdir("data"):
+        return ""
+    return "\nThe new .gitignore ignores data/: remove that line from it if your data/ belongs in Git.\n"
 
 
 def describe_missing_tests() -> str:
     """Return what to change where the user's repository has no `tests/`; nothing if it has."""
-    if os.path.isdir("tests"):
+    uses = {
+        "Dockerfile": "COPY --chmod=755 tests/ tests/",
+        ".dockerignore": "!tests/",
+        ".github/workflows/ci.yml": "the command that runs python -m unittest",
+        ".gitlab-ci.yml": "the command that runs python -m unittest",
+    }
+    lines = [f"  {name}: {use}\n" for name, use in uses.items() if name in WRITTEN]
+    if os.path.isdir("tests") or not lines:
         return ""
-    ci = ".github/workflows/ci.yml" if ANSWERS["ci"] == "github" else ".gitlab-ci.yml"
-    step = f"\n  {ci}: the command that runs python -m unittest" if ANSWERS["ci"] != "none" else ""
     return f"""
-There is no tests/, which the image needs. Add tests there, or remove what uses them:
-  Dockerfile: COPY --chmod=755 tests/ tests/
-  .dockerignore: !tests/{step}
-"""
+There is no tests/, which these files need. Add tests there, or remove what uses them:
+{"".join(lines)}"""
 
 
 def shorten(text: str) -> str:

@@ -33,7 +33,7 @@ from template_extensions.existing import (
     RECORD,
     kept_files,
     record_existing_files,
-    remove_example,
+    remove_unsuited,
     remove_written,
     was_empty,
 )
@@ -97,7 +97,7 @@ class TemplateExtension(Extension):
             is_update=is_update,
             kept_files=_step(kept_files),
             record_existing_files=_step(record_existing_files),
-            remove_example=_step(remove_example),
+            remove_unsuited=_step(remove_unsuited),
             was_empty=_step(was_empty),
             written=written,
         )

@@ -74,11 +74,17 @@ def kept_files(context: Context) -> list[str]:
     return [name for name, modified in record["modified"].items() if _modified(folder / name) == modified]
 
 
-def remove_example(context: Context) -> list[str]:
-    """Remove the example where a model existed before; return the files that were removed."""
-    names = [name for name in context.get(RECORD, NOTHING)["missing"] if name.startswith(EXAMPLE)]
-    if MODEL not in kept_files(context):
-        return []
+def remove_unsuited(context: Context) -> list[str]:
+    """Remove the example beside a model that existed before, and `.dockerignore` beside such a Dockerfile.
+
+    Returns:
+        The files that were removed.
+    """
+    kept, missing = kept_files(context), context.get(RECORD, NOTHING)["missing"]
+    names = [name for name in missing if name.startswith(EXAMPLE)] if MODEL in kept else []
+    if "Dockerfile" in kept and ".dockerignore" in missing:
+        # it ignores all but what the template's Dockerfile copies
+        names.append(".dockerignore")
     _remove(context, names)
     return names
 

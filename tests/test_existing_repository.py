@@ -250,6 +250,7 @@ def test_the_suite_of_a_model_of_ones_own_passes_as_before(tmp_path: Path) -> No
     result = add(folder)
     assert result.returncode == 0, result.stderr
     assert "It has your model, and no example." in result.stdout
+    assert "Name its class in app.py, in the place of ColorNamePredictorModel, and describe it" in result.stdout
     assert "There is no tests/" not in result.stdout
     assert results() == before
     added = set(git(folder, "status", "--porcelain", "--untracked-files=all", "--", ":!*.pyc").split()) - {"??"}
@@ -263,10 +264,32 @@ def test_what_the_image_needs_is_said_where_a_model_has_no_tests(ci: str, tmp_pa
     folder = write_files(tmp_path / "output" / NAME, {"model_lib/model.py": MODEL["model_lib/model.py"]})
     text = add(folder, f"ci={ci}").stdout
     assert not (folder / "tests").exists()
-    lines = text.partition("There is no tests/, which the image needs.")[2].split("\n\n")[0].splitlines()[1:]
+    assert "Run the tests:" not in text
+    assert "  2. Build the image, based on python:3.12-slim-bookworm, and run it:" in text
+    lines = text.partition("There is no tests/, which these files need.")[2].split("\n\n")[0].splitlines()[1:]
     named = dict(line.strip().split(": ", 1) for line in lines)
     assert set(named) == {"Dockerfile", ".dockerignore"} | CI_FILES[ci] - {".github/dependabot.yml", "renovate.json"}
     for name in ("Dockerfile", ".dockerignore"):
         assert named[name] in (folder / name).read_text(encoding="utf-8").splitlines()
     for name in set(named) - {"Dockerfile", ".dockerignore"}:
         assert "python -m unittest" in (folder / name).read_text(encoding="utf-8")
+
+
+def test_a_dockerfile_of_ones_own_finds_its_files_as_before(tmp_path: Path) -> None:
+    files = {"Dockerfile": "FROM scratch\nCOPY src/ /src/\n", "src/a.py": "", "app.py": "app = None\n"}
+    folder = write_files(tmp_path / "output" / NAME, files)
+    text = add(folder).stdout
+    assert not (folder / ".dockerignore").exists()
+    assert "  3. Build the image and run it:" in text
+    assert "It contains an example, which works with the template's app.py only." in text
+
+
+@pytest.mark.parametrize("theirs", ["data/new.csv", ".gitignore"])
+def test_a_new_gitignore_that_ignores_files_of_theirs_is_said(theirs: str, tmp_path: Path) -> None:
+    text = add(write_files(tmp_path / "output" / NAME, {theirs: "1"})).stdout
+    assert ("The new .gitignore ignores data/" in text) == (theirs != ".gitignore")
+
+
+def test_a_dockerfile_of_ones_own_needs_no_tests(tmp_path: Path) -> None:
+    files = {"Dockerfile": "FROM scratch\n", "model_lib/model.py": MODEL["model_lib/model.py"]}
+    assert "There is no tests/" not in add(write_files(tmp_path / "output" / NAME, files)).stdout

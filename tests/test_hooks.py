@@ -24,7 +24,7 @@ FAILURES = {
     "the answers": ("template_extensions/answers.py", "def find_problems(", "def x(", "NameError"),
     "the first hook": ("hooks/pre_gen_project.py", "# {% if", "raise OSError\n# {% if", "exit status: 1"),
     "the check of the files": ("template_extensions/rendered.py", "names = [name", "names = 1 / 0, [name", "Division"),
-    "removing the example": ("template_extensions/existing.py", "def remove_example(", "def x(", "remove_example"),
+    "removing the example": ("template_extensions/existing.py", "def remove_unsuited(", "def x(", "remove_unsuited"),
     "a step of the last hook": ("hooks/post_gen_project.py", "  set_modes()\n", "  1 / 0\n", "the last step failed"),
 }
 
