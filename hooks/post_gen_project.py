@@ -159,13 +159,13 @@ def describe_data() -> str:
 
 def describe_missing_tests() -> str:
     """Return what to change where the user's repository has no `tests/`; nothing if it has."""
-    uses = {
-        "Dockerfile": "COPY --chmod=755 tests/ tests/",
-        ".dockerignore": "!tests/",
-        ".github/workflows/ci.yml": "the command that runs python -m unittest",
-        ".gitlab-ci.yml": "the command that runs python -m unittest",
-    }
-    lines = [f"  {name}: {use}\n" for name, use in uses.items() if name in WRITTEN]
+    uses = (
+        ("Dockerfile", "COPY --chmod=755 tests/ tests/"),
+        (".dockerignore", "!tests/"),
+        (".github/workflows/ci.yml", "the command that runs python -m unittest"),
+        (".gitlab-ci.yml", "the command that runs python -m unittest"),
+    )
+    lines = [f"  {name}: {use}\n" for name, use in uses if name in WRITTEN]
     if os.path.isdir("tests") or not lines:
         return ""
     return f"""
