@@ -32,6 +32,13 @@ def test_a_request_is_handed_over_with_its_last_byte(data, cuts):
     assert arrival.is_complete
 
 
+@given(name=st.sampled_from([b"Content-Length", b"Expect", b"A"]), value=st.binary())
+def test_whatever_a_client_sends_is_no_error_of_the_loop(name, value):
+    head = HEAD + name + b": " + value * 300 + b"\r\n\r\n"
+    assert front.Arrival().look(head + value) >= 0
+    assert front.Arrival().look(CHUNKED + value * 300) >= 0
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -39,6 +46,8 @@ def test_a_request_is_handed_over_with_its_last_byte(data, cuts):
         CHUNKED + b"5\r\n12345\r\n-1\r\n",
         CHUNKED + b"5" * 300,
         HEAD + b"Content-Length: -1\r\n\r\n",
+        HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        CHUNKED + b"f" * 5000 + b"\r\n",
         b"\r\n\r\n",
     ],
 )

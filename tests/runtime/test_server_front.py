@@ -19,7 +19,7 @@ from flask_psc_model.client import Client
 
 from . import models
 from .apps import check
-from .connections import connect
+from .connections import Connection, connect
 from .job_folders import JobFolders
 from .processes import (
     find_model_process,
@@ -209,6 +209,32 @@ def test_more_clients_than_descriptors_stop_nobody(project):
             check_now(server)
         assert find_web_process(server) == web_process
         assert "Too many open files" not in server.read_log()
+
+
+def test_a_connection_may_send_more_while_it_makes_room_for_another(project):
+    with open(os.path.join(project, "gunicorn.conf.py"), "a") as file:
+        file.write("worker_connections = 20\n")
+    with serve(project) as server:
+        check(server.client.get("/status"), 200)
+        web_process = find_web_process(server)
+
+        def send(data):
+            for connection in arriving:
+                with contextlib.suppress(OSError):
+                    connection.send(data)
+
+        with connect(server, 20) as arriving:
+            send(b"GET")
+            check_now(server)
+            for _ in range(3):
+                # both happen in one round of the loop, the new connection first
+                os.kill(web_process, signal.SIGSTOP)
+                arriving.append(Connection(server))
+                send(b" ")
+                os.kill(web_process, signal.SIGCONT)
+                time.sleep(0.1)
+            check_now(server)
+        assert find_web_process(server) == web_process
 
 
 def limit_processes(project, room):
@@ -463,6 +489,7 @@ def test_a_broken_chunk_is_a_400(server, size):
         (431, b"GET / HTTP/1.1\r\nA: " + b"b" * 20000 + b"\r\n\r\n"),
         (400, b"nonsense\r\n\r\n"),
         (400, HEAD + b"Content-Length: -1\r\n\r\n"),
+        (400, HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n"),
         (
             400,
             HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -472,12 +499,14 @@ def test_a_broken_chunk_is_a_400(server, size):
 def test_what_gunicorn_refuses_is_answered_as_the_response_object(
     server, status_code, data
 ):
+    web_process = find_web_process(server)
     with connect(server, 1) as [connection]:
         connection.send(data)
         answered, content = connection.read_answer()
         assert answered == content["statusCode"] == status_code
         assert set(content) == {"statusCode", "status", "message"}
         assert connection.read_some() == b""
+    assert find_web_process(server) == web_process
 
 
 @pytest.mark.parametrize("count", [1, 30])

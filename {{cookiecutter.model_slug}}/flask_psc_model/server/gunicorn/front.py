@@ -29,6 +29,9 @@ FIRST_LOOK = 8 * 1024
 #: The longest line with the size of a chunk.
 MAX_CHUNK_LINE = 256
 
+#: Digits of a body's length; Python refuses to read thousands.
+MAX_DIGITS = 18
+
 _FIELDS = re.compile(
     rb"\r\n(content-length|transfer-encoding|expect)[ \t]*:[ \t]*([^\r\n]*)", re.I
 )
@@ -82,7 +85,8 @@ class Arrival:
         self.expects_continue = fields.get(b"expect", b"").lower() == b"100-continue"
         if b"transfer-encoding" not in fields:
             length = fields.get(b"content-length", b"0")
-            self._end = self._body + (int(length) if length.isdigit() else 0)
+            is_length = length.isdigit() and len(length) <= MAX_DIGITS
+            self._end = self._body + (int(length) if is_length else 0)
         if found:
             self.deadline = time.monotonic() + RECEIVE_SECONDS + 1
 

@@ -220,6 +220,9 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
             self._large.append(conn)
 
     def _on_more(self, conn: Any, sock: socket.socket) -> None:
+        if conn not in self._arriving:
+            # to make room, it was closed in this round of the loop
+            return
         self.poller.unregister(sock)
         front.wake_at(sock, 1)
         self._look(conn, self._arriving[conn])
