@@ -15,7 +15,8 @@ from flask_psc_model.logs import NO_CONTEXT, get_context
 from flask_psc_model.model.spec import ModelSpec
 from flask_psc_model.workers import batching
 from flask_psc_model.workers.batching import Attempt, BatchLoop, compute, count_threads
-from flask_psc_model.workers.table import WAITING, JobTable
+from flask_psc_model.workers.runner import LocalRunner
+from flask_psc_model.workers.table import ROWS, WAITING, JobTable
 
 from .apps import check
 from .job_folders import JobFolders
@@ -327,6 +328,21 @@ def test_a_thread_that_has_computed_jobs_of_others_logs_with_its_own_id(tmp_path
             ids = [clients.submit(run, number) for number in range(4)]
             wait_until(lambda: runner.count_waiting() == 4)
         assert [each.result() for each in ids] == ["0", "1", "2", "3"]
+
+
+def test_as_many_jobs_wait_as_there_are_threads(tmp_path):
+    count = ROWS + 20
+    runner = LocalRunner(Model)
+    jobs = [JobFolders(tmp_path / str(n), input="text") for n in range(count)]
+
+    def run(job):
+        return runner.run(Job(job.body["input"], job.body["output"])).kind
+
+    with ThreadPoolExecutor(count) as clients:
+        with runner.hold():
+            kinds = [clients.submit(run, job) for job in jobs]
+            wait_until(lambda: runner.count_waiting() == count)
+        assert {each.result() for each in kinds} == {"done"}
 
 
 def test_ctrl_c_ends_the_process_at_hand(job):

@@ -15,7 +15,7 @@ from flask_psc_model.workers.channel import Channel, ModelChannel
 from flask_psc_model.workers.pool import WorkerPool
 from flask_psc_model.workers.runner import never
 from flask_psc_model.workers.supervisor import PendingJob, State
-from flask_psc_model.workers.table import ALONE, JobTable
+from flask_psc_model.workers.table import ALONE, MAX_JOBS, JobTable
 
 from .processes import wait_until
 
@@ -365,6 +365,12 @@ def test_processes_hold_no_more_jobs_than_there_are_threads(start, caplog):
     wait_until(lambda: get_states(pool) == [State.READY] * 2)
     assert pool.count_slots() == 6
     assert "at most 3 jobs, not 4 (twice max_batch_size)" in caplog.text
+
+
+def test_a_process_holds_no_more_jobs_than_its_table(start, caplog):
+    pool = start(hold_jobs, threads=2000)
+    assert pool.limit_room(600) == MAX_JOBS
+    assert "at most 255 jobs, not 600 (twice max_batch_size)" in caplog.text
 
 
 # --- loading ---------------------------------------------------------------------

@@ -24,6 +24,7 @@ from ..model.spec import ModelSpec
 from .prctl import adopt_orphans
 from .runner import Runner
 from .supervisor import PendingJob, State, Supervisor
+from .table import MAX_JOBS
 
 #: Threads of the web process, each of which can hold a job, and those that never do, of
 #: so many or more than twice as many: they answer while no other job is accepted.
@@ -182,15 +183,16 @@ class WorkerPool(Runner):
 
     def limit_room(self, jobs: int) -> int:
         """Return how many jobs a process may hold, of those that its model could."""
-        room = min(jobs, max(self._max_held // len(self._supervisors), 1))
+        threads = max(self._max_held // len(self._supervisors), 1)
+        room = min(jobs, threads, MAX_JOBS)
         if room < jobs:
             log.warning(
-                "a model process holds at most %d jobs, not %d (twice max_batch_size):"
-                " the server has threads for %d jobs, and %d model processes",
+                "a model process holds at most %d jobs, not %d (twice max_batch_size): the"
+                " server has threads for %d, and the table of its jobs has room for %d",
                 room,
                 jobs,
-                self._max_held,
-                len(self._supervisors),
+                threads,
+                MAX_JOBS,
             )
         return room
 

@@ -119,7 +119,6 @@ class LocalRunner(Runner):
         self._loading = threading.Lock()
         self._running = threading.Lock()
         self._waiting: List[Attempt] = []
-        self._table = JobTable()
         self._is_batch = False
 
     def load(self) -> JobResult:
@@ -184,7 +183,7 @@ class LocalRunner(Runner):
             1,
             get_context(),
             Execution(self._model, job, self._spec, staging_name),
-            self._table.add(1),
+            JobTable().add(1),
         )
         begin_job(attempt.context)
         try:
@@ -193,7 +192,6 @@ class LocalRunner(Runner):
             end_job(attempt.context)
             # this thread may have computed the jobs of others
             set_context(attempt.context)
-        attempt.clock.release()
         if attempt.is_interrupted:
             raise KeyboardInterrupt
         return attempt.describe()._replace(process=os.getpid())

@@ -11,8 +11,10 @@ import tempfile
 import time
 from typing import Dict, NamedTuple
 
-#: Rows of the table: more jobs than a model process ever holds.
+#: Rows of the table, and the jobs that a model process may hold: a row stays taken until
+#: the answer of its job has been sent, and then the process may have other jobs.
 ROWS = 511
+MAX_JOBS = ROWS // 2
 
 #: What the model does with a job that was started: nothing at the moment; work on this
 #: job only, in a thread of its own; `predict` of a batch that the job is in.
@@ -59,8 +61,9 @@ class JobTable:
         Raises:
             OSError: the folder for temporary files takes none.
         """
-        with tempfile.TemporaryFile() as file:
-            file.truncate(_SIZE)
+        with tempfile.TemporaryFile(buffering=0) as file:
+            # a hole would be a SIGBUS later, where the file system is full
+            file.write(bytes(_SIZE))
             return cls(os.dup(file.fileno()))
 
     def add(self, number: int) -> "Clock":
