@@ -158,6 +158,12 @@ def test_a_wrong_url_is_one_message_that_shows_a_right_one():
     check_failed(ending, "'ftp://localhost' is not a URL such as http://localhost:8080")
 
 
+def test_a_password_in_a_url_is_not_shown():
+    ending = run_job("--url", "http://me:secret@localhost:1", "-i", "/in", "-o", "/out")
+    check_failed(ending, "the URL holds a user name or a password")
+    assert "secret" not in ending.output + ending.errors
+
+
 @pytest.mark.parametrize(
     ("answers", "texts"),
     [

@@ -73,7 +73,7 @@ def get_status(url: str, timeout: float) -> Tuple[int, str]:
     """
     scheme, _, rest = url.partition("://")
     address, slash, path = rest.partition("/")
-    connection = _connect(scheme, address.rpartition("@")[2], timeout)
+    connection = _connect(scheme, address, timeout)
     try:
         connection.request("GET", slash + path + "/status")
         response = connection.getresponse()
