@@ -822,6 +822,33 @@ def test_a_line_that_is_no_job_is_named(tmp_path, line):
         list(source.list_jobs(Shard(0, 1)))
 
 
+SAME = ["o", "./o", "o/", "x/../o", "o//.", "{outputs}/o", "{link}/o"]
+
+
+@pytest.mark.parametrize("folder", SAME)
+def test_two_jobs_with_one_output_folder_are_refused(tmp_path, folder):
+    outputs, link = tmp_path / "out", tmp_path / "link"
+    outputs.mkdir()
+    link.symlink_to(outputs)
+    folder = folder.format(outputs=outputs, link=link)
+    lines = [{"name": "a", "output": "o"}, {"name": "b", "output": folder}]
+    path = tmp_path / "jobs.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    for shard in (Shard(0, 2), Shard(1, 2)):
+        with pytest.raises(ValueError, match="line 2 of .*jobs.jsonl") as caught:
+            list(ListSource(str(path), "/in", str(outputs)).list_jobs(shard))
+        message = "another job with the output folder {!r} above"
+        assert message.format(str(outputs / "o")) in str(caught.value)
+
+
+def test_an_output_folder_may_be_inside_another(tmp_path):
+    path = tmp_path / "jobs.jsonl"
+    lines = [{"name": "a/b"}, {"name": "a"}, {"name": "all", "output": "."}]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    source = ListSource(str(path), "/in", "/out")
+    assert len(list(source.list_jobs(Shard(0, 1)))) == 3
+
+
 def test_a_flat_job_goes_from_file_to_file(tmp_path):
     (tmp_path / "in").mkdir()
     name = "x" * 245 + ".txt"

@@ -391,6 +391,9 @@ def test_options_that_do_not_fit_are_refused(bulk):
     path.write_text("{}")
     check_refused(bulk.run("--jobs", str(path), "--flat"), "exclude each other")
     check_refused(bulk.run("--jobs", str(path)), "line 1 of", "jobs.jsonl")
+    path.write_text('{"name": "0000"}\n{"name": "x", "output": "0000/"}')
+    folder = str(bulk.outputs / "0000")
+    check_refused(bulk.run("--jobs", str(path)), "line 2 of", "jobs.jsonl", folder)
     check_refused(bulk.run("--report", str(bulk.folder / "no" / "r.json")), "r.json")
     assert not bulk.outputs.exists()
 
