@@ -24,6 +24,24 @@ from .template import TEMPLATE
 OUTPUTS = ["results.json", "second.json"]
 
 
+#: Writes a folder with an empty file, whose name is the input.
+FOLDERS = """
+import os
+
+from flask_psc_model import ModelBase
+
+
+class Model(ModelBase):
+    input_filenames = "input.txt"
+    output_filenames = "pages"
+
+    def run(self, input_path, output_path):
+        os.mkdir(output_path)
+        with open(input_path) as file:
+            open(os.path.join(output_path, file.read()), "w").close()
+"""
+
+
 class Bulk:
     """The folders of a bulk run.
 
@@ -311,6 +329,17 @@ def test_a_folder_of_files_becomes_a_folder_of_files(bulk, tmp_path):
     assert (bulk.outputs / "b.md.json").read_text() == "b.md"
     assert list(bulk.errors()) == ["bad.txt"]
     assert "2 of 3 jobs are done" in bulk.run("--flat", "--resume").output
+
+
+def test_a_folder_of_files_may_become_folders_again_and_again(bulk, tmp_path):
+    bulk.project = make_project(tmp_path / "p", FOLDERS, outputs=["pages"])
+    bulk.inputs.mkdir()
+    for text in ("old", "new"):
+        (bulk.inputs / "a.txt").write_text(text)
+        ending = bulk.run("--flat")
+        assert ending.code == 0, ending
+        assert os.listdir(str(bulk.outputs / "a.txt")) == [text]
+    assert "1 of 1 jobs are done" in bulk.run("--flat", "--resume").output
 
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"
