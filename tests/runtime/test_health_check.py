@@ -104,6 +104,14 @@ def test_a_password_in_a_url_is_not_shown():
     assert "secret" not in ending.output + ending.errors
 
 
+def test_a_full_disk_is_one_line():
+    answers = {"GET /status": (200, "ready")}
+    with answer_with(answers) as (url, _), open("/dev/full", "w") as full:
+        ending = check_status("--url", url, stdout=full)
+    message = "error: cannot write standard output: No space left on device\n"
+    assert (ending.code, ending.errors) == (1, message)
+
+
 def test_it_imports_little():
     code = (
         "import runpy, sys\n"

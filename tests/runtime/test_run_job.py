@@ -87,6 +87,13 @@ def test_a_relative_folder_that_exists_here_is_made_absolute(job):
     }
 
 
+def test_a_full_disk_does_not_stop_the_job():
+    with answer_with(GOOD) as (url, requests), open("/dev/full", "w") as full:
+        ending = run_job("--url", url, "-i", "/in", "-o", "/out", stdout=full)
+    check_failed(ending, "cannot write standard output: No space left on device")
+    assert [each.path for each in requests] == ["/status", "/run"]
+
+
 def test_the_environment_gives_what_the_command_line_does_not():
     with answer_with(GOOD) as (url, requests):
         ending = run_job(

@@ -372,6 +372,35 @@ def test_the_report_has_the_summary_for_programs(bulk):
     }
 
 
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_a_full_disk_of_the_output_harms_neither_jobs_nor_report(bulk, resume):
+    bulk.give("fine", count=2)
+    path = bulk.folder / "report.json"
+    with open("/dev/full", "w") as full:
+        args = ["--report", str(path)] + resume
+        ending = bulk.run(*args, stdout=full, PSC_LOG_LEVEL="ERROR")
+    message = "error: cannot write standard output: No space left on device\n"
+    assert (ending.code, ending.errors) == (1, message)
+    assert bulk.results() == ["0000", "0001"]
+    assert json.loads(path.read_text())["done"] == 2
+    assert "2 of 2 jobs are done" in bulk.run("--resume").output
+
+
+def test_a_full_disk_leaves_the_exit_status_of_the_jobs(bulk):
+    bulk.give("fail badly", count=1)
+    with open("/dev/full", "w") as full:
+        ending = bulk.run("--max-failures", "0", stdout=full)
+    assert ending.code == 3, ending
+    assert "error: cannot write standard output: No space left" in ending.errors
+
+
+def test_a_full_disk_of_the_progress_ends_nothing(bulk):
+    bulk.give("fine", count=2)
+    with open("/dev/full", "w") as full:
+        assert bulk.run("--verbose", stderr=full).code == 0
+    assert bulk.results() == ["0000", "0001"]
+
+
 # --- what is refused -------------------------------------------------------------
 
 
