@@ -401,6 +401,23 @@ def test_a_full_disk_of_the_progress_ends_nothing(bulk):
     assert bulk.results() == ["0000", "0001"]
 
 
+def test_a_report_that_cannot_be_written_is_one_line(bulk):
+    bulk.give("fine", count=2)
+    ending = bulk.run("--report", "/dev/full", PSC_LOG_LEVEL="ERROR")
+    message = "error: cannot write /dev/full: No space left on device\n"
+    assert (ending.code, ending.errors) == (1, message)
+    assert "2 done, 0 failed" in ending.output
+
+
+def test_all_that_went_wrong_is_one_line(bulk, tmp_path):
+    bulk.give("", count=1).project = make_project(tmp_path / "p", "import nothing_such")
+    ending = bulk.run("--report", "/dev/full")
+    line = ending.errors.splitlines()[-1]
+    assert (ending.code, line[:6]) == (1, "error:")
+    assert "No module named 'nothing_such'" in line
+    assert line.endswith("; cannot write /dev/full: No space left on device")
+
+
 # --- what is refused -------------------------------------------------------------
 
 
