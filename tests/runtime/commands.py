@@ -17,13 +17,22 @@ class Ending:
         return "exit code {}\n{}\n{}".format(self.code, self.output, self.errors)
 
 
-def run_python(*args, folder, text="", **environment):
+def run_python(
+    *args,
+    folder,
+    text="",
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    **environment,
+):
     """Run `python` with some arguments in a folder, to its end.
 
     Args:
         args: the arguments.
         folder: the working directory.
         text: what is typed, on standard input.
+        stdout: a file for what it prints, in place of the `output`.
+        stderr: likewise for its `errors`.
         environment: variables to set.
     """
     process = subprocess.Popen(
@@ -31,8 +40,8 @@ def run_python(*args, folder, text="", **environment):
         cwd=str(folder),
         env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1", **environment),
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=stdout,
+        stderr=stderr,
         universal_newlines=True,
     )
     output, errors = process.communicate(text, timeout=60)

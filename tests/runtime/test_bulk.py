@@ -26,7 +26,15 @@ from flask_psc_model.bulk.shard import Shard
 from flask_psc_model.bulk.sources import FlatSource, FolderSource, ListSource
 from flask_psc_model.bulk.stop_signals import StopSignals
 from flask_psc_model.bulk.workers import NoCapacity, Worker, WorkerLost
-from flask_psc_model.errors import DONE, FAILED, NOT_LOADED, SHUTDOWN
+from flask_psc_model.errors import (
+    DONE,
+    FAILED,
+    INVALID_JOB,
+    NOT_LOADED,
+    SHUTDOWN,
+    InvalidJob,
+)
+from flask_psc_model.jobs.folder import Folder
 from flask_psc_model.jobs.result import READY, JobResult, not_started
 from flask_psc_model.model.metadata import Metadata
 from flask_psc_model.model.spec import ModelSpec
@@ -390,6 +398,15 @@ def test_a_crew_whose_workers_cannot_load_the_model_ends():
 def test_an_error_of_our_own_does_not_lose_the_job():
     outcomes, _ = run_crew(FakeWorker(OSError("no pipe")), jobs=make_jobs(1))
     assert "no pipe" in outcomes["0"].message
+
+
+def test_outputs_that_cannot_be_put_in_their_place_fail_the_job(monkeypatch):
+    def fail(_):
+        raise InvalidJob("cannot write the output x")
+
+    monkeypatch.setattr(FolderJob, "finish", fail)
+    outcomes, _ = run_crew(FakeWorker(), jobs=make_jobs(1))
+    assert outcomes == {"0": JobResult(INVALID_JOB, "cannot write the output x")}
 
 
 def test_a_job_that_fails_runs_again_after_all_others():
@@ -822,6 +839,33 @@ def test_a_line_that_is_no_job_is_named(tmp_path, line):
         list(source.list_jobs(Shard(0, 1)))
 
 
+SAME = ["o", "./o", "o/", "x/../o", "o//.", "{outputs}/o", "{link}/o"]
+
+
+@pytest.mark.parametrize("folder", SAME)
+def test_two_jobs_with_one_output_folder_are_refused(tmp_path, folder):
+    outputs, link = tmp_path / "out", tmp_path / "link"
+    outputs.mkdir()
+    link.symlink_to(outputs)
+    folder = folder.format(outputs=outputs, link=link)
+    lines = [{"name": "a", "output": "o"}, {"name": "b", "output": folder}]
+    path = tmp_path / "jobs.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    for shard in (Shard(0, 2), Shard(1, 2)):
+        with pytest.raises(ValueError, match="line 2 of .*jobs.jsonl") as caught:
+            list(ListSource(str(path), "/in", str(outputs)).list_jobs(shard))
+        message = "another job with the output folder {!r} above"
+        assert message.format(str(outputs / "o")) in str(caught.value)
+
+
+def test_an_output_folder_may_be_inside_another(tmp_path):
+    path = tmp_path / "jobs.jsonl"
+    lines = [{"name": "a/b"}, {"name": "a"}, {"name": "all", "output": "."}]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    source = ListSource(str(path), "/in", "/out")
+    assert len(list(source.list_jobs(Shard(0, 1)))) == 3
+
+
 def test_a_flat_job_goes_from_file_to_file(tmp_path):
     (tmp_path / "in").mkdir()
     name = "x" * 245 + ".txt"
@@ -842,6 +886,65 @@ def test_a_flat_job_goes_from_file_to_file(tmp_path):
     assert os.listdir(str(tmp_path / "out")) == [name + ".json"]
     assert job.read_outputs(["b.json"]) == {"b.json": 2}
     assert job.read_inputs(["a.txt"])["a.txt"][0] == 4
+
+
+@pytest.fixture
+def run_flat(tmp_path):
+    """Return a function that runs a flat job, whose model writes some files."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a").write_text("text")
+    source = FlatSource(str(tmp_path / "in"), str(tmp_path / "out"), ("in.txt", "o.d"))
+
+    def run(*names):
+        job = source.make_job("a")
+        job.prepare()
+        for name in names:
+            path = os.path.join(job.output_folder, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            open(path, "w").close()
+        try:
+            job.finish()
+        finally:
+            job.clean_up()
+
+    return run
+
+
+def list_all(folder):
+    """Return the paths of all files and folders below a folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.glob("**/*"))
+
+
+def test_a_folder_replaces_that_of_an_earlier_flat_run(tmp_path, run_flat):
+    run_flat("o.d/1", "o.d/x/2", "not declared")
+    assert list_all(tmp_path / "out") == ["a.d", "a.d/1", "a.d/x", "a.d/x/2"]
+    run_flat("o.d/3")
+    assert list_all(tmp_path / "out") == ["a.d", "a.d/3"]
+
+
+@pytest.mark.parametrize(("old", "new"), [("o.d/1", "o.d"), ("o.d", "o.d/1")])
+def test_a_flat_job_replaces_no_folder_by_a_file(tmp_path, run_flat, old, new):
+    run_flat(old)
+    before = list_all(tmp_path / "out")
+    with pytest.raises(InvalidJob, match="a.d: there is a f.* of that name"):
+        run_flat(new)
+    assert list_all(tmp_path / "out") == before
+
+
+def test_a_folder_that_cannot_be_replaced_is_as_it_was(tmp_path, run_flat, monkeypatch):
+    run_flat("o.d/1")
+    move = Folder.move
+
+    def fail(self, path, target, new_path):
+        # another name has what is kept meanwhile
+        if path == new_path:
+            raise OSError(errno.EIO, "broken")
+        move(self, path, target, new_path)
+
+    monkeypatch.setattr(Folder, "move", fail)
+    with pytest.raises(InvalidJob, match="cannot write the output .*a.d: broken"):
+        run_flat("o.d/2")
+    assert list_all(tmp_path / "out") == ["a.d", "a.d/1"]
 
 
 # --- progress -----------------------------------------------------------------------

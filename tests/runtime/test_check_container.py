@@ -291,11 +291,21 @@ def test_every_check_is_explained_in_a_section_of_its_name():
     assert [f"{page}#{title}" for title in titles] == [check.docs for check in CHECKS]
 
 
-def test_nothing_to_check_is_an_error():
-    check_error(check_container(), "name an image, or a running server with --url")
-    check_error(
-        check_container("model", "--url", "http://localhost:1"), "name an image"
-    )
+NOTHING = "error: name an image, or a running server with --url"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], NOTHING),
+        (["--url", ""], NOTHING),
+        ([""], NOTHING),
+        (["model", "--url", "http://localhost:1"], NOTHING + ", not both"),
+    ],
+)
+def test_one_thing_is_checked(args, message):
+    ending = check_container(*args)
+    assert (ending.code, ending.errors) == (2, message + "\n")
 
 
 def test_no_engine_is_an_error(tmp_path):

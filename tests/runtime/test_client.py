@@ -56,6 +56,33 @@ def test_what_is_no_url_is_an_error_that_shows_one(url):
         Client(url)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:secret@localhost:8080/run",
+        "user:secret@localhost",
+        "https://secret@localhost",
+        "http://@localhost",
+        "ftp://user:secret@localhost",
+        "http://user:secret@localhost:port",
+        "http://user:secret@[::1",
+        "http://user:sec/secret@localhost",
+        "http://user:secr\u00e9t,secret@localhost",
+        "http://user:the secret@localhost",
+        "user://secret@",
+    ],
+)
+def test_a_url_with_a_password_is_refused_and_not_shown(url):
+    with pytest.raises(ValueError, match="holds a user name or a password") as caught:
+        parse_url(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_path_may_have_an_at_sign():
+    url = "http://models.example/user/me@example.org/8080"
+    assert parse_url(url + "/run") == url
+
+
 def test_a_get_request_returns_the_answer():
     with answer_with({"GET /status": (200, "ready")}) as (url, _):
         answer = Client(url).get("/status")

@@ -131,12 +131,41 @@ def test_a_terminal_that_closes_does_not_end_a_command():
     assert (process.returncode, errors) == (0, "")
 
 
-def test_a_full_disk_is_an_error():
+FULL = "error: cannot write standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_a_full_disk_is_one_line(command):
+    module = "flask_psc_model" + (".cli." + command if command else "")
     with open("/dev/full", "w") as full:
-        process = start("kubernetes", "--help", stdout=full)
-        _, errors = process.communicate("", timeout=60)
-    assert process.returncode != 0
-    assert "No space left" in errors
+        ending = run_python("-m", module, "--help", folder=TEMPLATE, stdout=full)
+    assert (ending.code, ending.errors) == (1, FULL)
+
+
+def test_a_full_disk_is_one_line_whatever_else_fails():
+    args = ["-m", "flask_psc_model", "run_job", "-i", "x", "-o", "x"]
+    with open("/dev/full", "w") as full:
+        ending = run_python(*args, folder=TEMPLATE, text="ftp://x\n", stdout=full)
+    [other, line] = ending.errors.splitlines(keepends=True)
+    assert (ending.code, line) == (1, FULL)
+    assert other.startswith("error: 'ftp://x' is not a URL")
+
+
+def test_errors_that_nobody_can_read_end_nothing():
+    args = [
+        "-m",
+        "flask_psc_model",
+        "run_job",
+        "-i",
+        "x",
+        "-o",
+        "x",
+        "--url",
+        "ftp://x",
+    ]
+    with open("/dev/full", "w") as full:
+        ending = run_python(*args, folder=TEMPLATE, stderr=full)
+    assert (ending.code, ending.output) == (1, "")
 
 
 def test_what_an_encoding_lacks_is_escaped():

@@ -97,6 +97,21 @@ def test_a_wrong_time_out_is_a_usage_error(value):
     assert "argument --timeout: {!r} is not a number".format(value) in ending.errors
 
 
+def test_a_password_in_a_url_is_not_shown():
+    ending = check_status(PSC_MODEL_URL="http://me:secret@127.0.0.1:1")
+    assert ending.code == 1, ending
+    assert ending.errors.startswith("error: the URL holds a user name or a password")
+    assert "secret" not in ending.output + ending.errors
+
+
+def test_a_full_disk_is_one_line():
+    answers = {"GET /status": (200, "ready")}
+    with answer_with(answers) as (url, _), open("/dev/full", "w") as full:
+        ending = check_status("--url", url, stdout=full)
+    message = "error: cannot write standard output: No space left on device\n"
+    assert (ending.code, ending.errors) == (1, message)
+
+
 def test_it_imports_little():
     code = (
         "import runpy, sys\n"

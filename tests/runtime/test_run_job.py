@@ -87,6 +87,13 @@ def test_a_relative_folder_that_exists_here_is_made_absolute(job):
     }
 
 
+def test_a_full_disk_does_not_stop_the_job():
+    with answer_with(GOOD) as (url, requests), open("/dev/full", "w") as full:
+        ending = run_job("--url", url, "-i", "/in", "-o", "/out", stdout=full)
+    check_failed(ending, "cannot write standard output: No space left on device")
+    assert [each.path for each in requests] == ["/status", "/run"]
+
+
 def test_the_environment_gives_what_the_command_line_does_not():
     with answer_with(GOOD) as (url, requests):
         ending = run_job(
@@ -156,6 +163,12 @@ def test_no_server_is_one_message_that_asks_whether_it_runs():
 def test_a_wrong_url_is_one_message_that_shows_a_right_one():
     ending = run_job("--url", "ftp://localhost", "-i", "/in", "-o", "/out")
     check_failed(ending, "'ftp://localhost' is not a URL such as http://localhost:8080")
+
+
+def test_a_password_in_a_url_is_not_shown():
+    ending = run_job("--url", "http://me:secret@localhost:1", "-i", "/in", "-o", "/out")
+    check_failed(ending, "the URL holds a user name or a password")
+    assert "secret" not in ending.output + ending.errors
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,24 @@ from .template import TEMPLATE
 OUTPUTS = ["results.json", "second.json"]
 
 
+#: Writes a folder with an empty file, whose name is the input.
+FOLDERS = """
+import os
+
+from flask_psc_model import ModelBase
+
+
+class Model(ModelBase):
+    input_filenames = "input.txt"
+    output_filenames = "pages"
+
+    def run(self, input_path, output_path):
+        os.mkdir(output_path)
+        with open(input_path) as file:
+            open(os.path.join(output_path, file.read()), "w").close()
+"""
+
+
 class Bulk:
     """The folders of a bulk run.
 
@@ -313,6 +331,17 @@ def test_a_folder_of_files_becomes_a_folder_of_files(bulk, tmp_path):
     assert "2 of 3 jobs are done" in bulk.run("--flat", "--resume").output
 
 
+def test_a_folder_of_files_may_become_folders_again_and_again(bulk, tmp_path):
+    bulk.project = make_project(tmp_path / "p", FOLDERS, outputs=["pages"])
+    bulk.inputs.mkdir()
+    for text in ("old", "new"):
+        (bulk.inputs / "a.txt").write_text(text)
+        ending = bulk.run("--flat")
+        assert ending.code == 0, ending
+        assert os.listdir(str(bulk.outputs / "a.txt")) == [text]
+    assert "1 of 1 jobs are done" in bulk.run("--flat", "--resume").output
+
+
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"
 
 
@@ -341,6 +370,52 @@ def test_the_report_has_the_summary_for_programs(bulk):
         "errors": str(bulk.outputs / "errors.jsonl"),
         "exitStatus": 0,
     }
+
+
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_a_full_disk_of_the_output_harms_neither_jobs_nor_report(bulk, resume):
+    bulk.give("fine", count=2)
+    path = bulk.folder / "report.json"
+    with open("/dev/full", "w") as full:
+        args = ["--report", str(path)] + resume
+        ending = bulk.run(*args, stdout=full, PSC_LOG_LEVEL="ERROR")
+    message = "error: cannot write standard output: No space left on device\n"
+    assert (ending.code, ending.errors) == (1, message)
+    assert bulk.results() == ["0000", "0001"]
+    assert json.loads(path.read_text())["done"] == 2
+    assert "2 of 2 jobs are done" in bulk.run("--resume").output
+
+
+def test_a_full_disk_leaves_the_exit_status_of_the_jobs(bulk):
+    bulk.give("fail badly", count=1)
+    with open("/dev/full", "w") as full:
+        ending = bulk.run("--max-failures", "0", stdout=full)
+    assert ending.code == 3, ending
+    assert "error: cannot write standard output: No space left" in ending.errors
+
+
+def test_a_full_disk_of_the_progress_ends_nothing(bulk):
+    bulk.give("fine", count=2)
+    with open("/dev/full", "w") as full:
+        assert bulk.run("--verbose", stderr=full).code == 0
+    assert bulk.results() == ["0000", "0001"]
+
+
+def test_a_report_that_cannot_be_written_is_one_line(bulk):
+    bulk.give("fine", count=2)
+    ending = bulk.run("--report", "/dev/full", PSC_LOG_LEVEL="ERROR")
+    message = "error: cannot write /dev/full: No space left on device\n"
+    assert (ending.code, ending.errors) == (1, message)
+    assert "2 done, 0 failed" in ending.output
+
+
+def test_all_that_went_wrong_is_one_line(bulk, tmp_path):
+    bulk.give("", count=1).project = make_project(tmp_path / "p", "import nothing_such")
+    ending = bulk.run("--report", "/dev/full")
+    line = ending.errors.splitlines()[-1]
+    assert (ending.code, line[:6]) == (1, "error:")
+    assert "No module named 'nothing_such'" in line
+    assert line.endswith("; cannot write /dev/full: No space left on device")
 
 
 # --- what is refused -------------------------------------------------------------
@@ -391,6 +466,9 @@ def test_options_that_do_not_fit_are_refused(bulk):
     path.write_text("{}")
     check_refused(bulk.run("--jobs", str(path), "--flat"), "exclude each other")
     check_refused(bulk.run("--jobs", str(path)), "line 1 of", "jobs.jsonl")
+    path.write_text('{"name": "0000"}\n{"name": "x", "output": "0000/"}')
+    folder = str(bulk.outputs / "0000")
+    check_refused(bulk.run("--jobs", str(path)), "line 2 of", "jobs.jsonl", folder)
     check_refused(bulk.run("--report", str(bulk.folder / "no" / "r.json")), "r.json")
     assert not bulk.outputs.exists()
 

@@ -71,7 +71,7 @@ class Client:
             timeout: seconds to wait for a response; no limit by default.
 
         Raises:
-            ValueError: it is not an HTTP URL.
+            ValueError: it is not an HTTP URL, or it holds a password.
         """
         self.url = parse_url(url)
         self.timeout = timeout

@@ -132,19 +132,25 @@ def parse_url(url: str) -> str:
     """Return the URL of a server, given its own or that of one of its routes.
 
     Raises:
-        ValueError: it is not an HTTP URL.
+        ValueError: it is not an HTTP URL, or it holds a user name or a password.
     """
     url = url.strip()
-    if any(ord(each) > 127 for each in url):
-        raise ValueError(
-            f"{url!r} has characters that are not ASCII: write the host as its xn--"
-            " name, and the path in percent-encoding"
-        )
     try:
         parts = urlsplit(url if "//" in url else "http://" + url)
         valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         valid = False
+    # before the messages that show the URL
+    if "@" in (parts.netloc if valid else url):
+        raise ValueError(
+            "the URL holds a user name or a password, which are not supported: leave"
+            " out the part that ends in @"
+        )
+    if any(ord(each) > 127 for each in url):
+        raise ValueError(
+            f"{url!r} has characters that are not ASCII: write the host as its xn--"
+            " name, and the path in percent-encoding"
+        )
     if not valid or re.search(r"\s", url):
         raise ValueError(f"{url!r} is not a URL such as http://localhost:8080")
     path = parts.path.rstrip("/")

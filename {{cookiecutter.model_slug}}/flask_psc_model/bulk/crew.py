@@ -9,7 +9,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Container, Deque, Dict, Iterable, Iterator, List, Optional, Sequence
 
-from ..errors import FAILED, SHUTDOWN, STATUS_CODES
+from ..errors import FAILED, SHUTDOWN, STATUS_CODES, InvalidJob
 from ..jobs.result import JobResult
 from ..model.loading import describe
 from .jobs import FolderJob
@@ -186,6 +186,8 @@ class Crew:
             job.clean_up()
             self._requeue(worker, job, inputs)
             raise
+        except InvalidJob as error:
+            result = JobResult.of(error)
         except Exception as error:
             log.exception("the job %s failed", job.name)
             result = JobResult(FAILED, f"unexpected error: {describe(error)}")

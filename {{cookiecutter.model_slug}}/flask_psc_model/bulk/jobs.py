@@ -6,7 +6,8 @@ import shutil
 import zlib
 from typing import Dict, Iterable, Optional, Tuple
 
-from ..jobs.outputs import RESERVED_PREFIX
+from ..jobs.outputs import RESERVED_PREFIX, Staged
+from ..jobs.transaction import commit
 
 #: In the outputs folder of a flat run: the folders of its running jobs.
 FLAT_FOLDER = ".flat"
@@ -33,7 +34,11 @@ class FolderJob:
         """Make what the model needs before it runs."""
 
     def finish(self) -> None:
-        """Bring the outputs to where they belong, after the model has run well."""
+        """Bring the outputs to where they belong, after the model has run well.
+
+        Raises:
+            InvalidJob: that is not possible; what was there stays.
+        """
 
     def clean_up(self) -> None:
         """Remove what `prepare` made."""
@@ -87,8 +92,13 @@ class FlatJob(FolderJob):
         os.symlink(self._source, os.path.join(self.input_folder, self._input_name))
 
     def finish(self) -> None:
-        """Move the output to its file."""
-        os.replace(os.path.join(self.output_folder, self._output_name), self._target)
+        """Move the output, and nothing else that the model wrote, to its place."""
+        folder, name = os.path.split(self._target)
+        staging = os.path.join(self._folder, "staging")
+        output = os.path.join(staging, name)
+        os.mkdir(staging)
+        os.rename(os.path.join(self.output_folder, self._output_name), output)
+        commit(Staged(staging, (name,), os.path.isfile(output), False), folder)
 
     def clean_up(self) -> None:
         """Remove the folders of the job."""

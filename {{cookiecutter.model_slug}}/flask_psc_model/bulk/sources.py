@@ -6,7 +6,8 @@ turn comes.
 
 import json
 import os
-from typing import Any, Dict, Iterator, NamedTuple, Tuple, Union
+from functools import lru_cache
+from typing import Any, Dict, Iterator, NamedTuple, Set, Tuple, Union
 
 from .jobs import FlatJob, FolderJob
 from .shard import Shard
@@ -117,7 +118,11 @@ class FlatSource(FolderSource):
 
 
 class ListSource:
-    """A job for each line of a file: JSON with `name`, `input` and `output`."""
+    """A job for each line of a file: JSON with `name`, `input` and `output`.
+
+    The output folder of one may be inside that of another: each replaces only what it
+    writes itself.
+    """
 
     def __init__(self, path: str, inputs: str, outputs: str) -> None:
         """Set the file.
@@ -135,24 +140,29 @@ class ListSource:
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: a line is wrong, or there is none.
+            ValueError: a line is wrong or has the name or the output folder of another,
+                or there is none.
         """
-        names = set()
+        names: Set[int] = set()
+        folders: Set[int] = set()
+        # most folders have the same parent, which may be reached by several paths
+        resolve = lru_cache(maxsize=10000)(os.path.realpath)
         place = 0
         with open(self._path, "rb") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     try:
                         job = self._decode(line)
-                        # 8 bytes of each, not the name: there may be millions
-                        if hash(job.name) in names:
-                            raise ValueError(f"there is another job {job.name!r} above")
+                        _add(job.name, names, "job")
+                        path = os.path.normpath(job.output_folder)
+                        parent, name = os.path.split(path)
+                        folder = os.path.join(resolve(parent), name)
+                        _add(folder, folders, "job with the output folder")
                     except ValueError as error:
                         raise ValueError(
                             f"line {number} of {self._path} is no job ({error}); write"
                             ' {"name": "a", "input": "FOLDER", "output": "FOLDER"}'
                         ) from None
-                    names.add(hash(job.name))
                     if shard.has(job.name):
                         yield Listed(place, job)
                 place += len(line)
@@ -183,6 +193,14 @@ class ListSource:
 
 
 Source = Union[FolderSource, ListSource]
+
+
+def _add(text: str, known: Set[int], kind: str) -> None:
+    # 8 bytes of each, not the text: there may be millions
+    key = hash(text)
+    if key in known:
+        raise ValueError(f"there is another {kind} {text!r} above")
+    known.add(key)
 
 
 def _end_with_slash(folder: str) -> str:

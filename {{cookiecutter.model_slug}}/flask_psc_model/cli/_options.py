@@ -1,19 +1,17 @@
-"""What several commands share: their options, output and exit statuses."""
+"""What several commands share: their options and exit statuses."""
 
 import codecs
-import errno
-import io
 import locale
 import math
-import os
 import signal
 import sys
 from importlib.util import find_spec
-from typing import Any, Callable, List, NoReturn, Optional, TextIO
+from typing import Any, Callable, List, NoReturn, Optional
 
 import click
 
 from . import exit_with_error
+from ._output import checked_output
 
 #: The code of `ToolCommand`.
 TOOLS = "flask_psc_model.tools"
@@ -56,22 +54,14 @@ def tolerance_option(default: float) -> Callable[[Any], Any]:
     )
 
 
-#: What a write reports where the reader or the terminal has gone.
-CLOSED = (errno.EPIPE, errno.EIO)
-
-
 class Command(click.Command):
     """A command that its output cannot end, and whose exit status is 130 after Ctrl-C."""
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command as a program."""
         _check_locale()
-        for name in ("stdout", "stderr"):
-            stream = getattr(sys, name)
-            # a test has replaced the others
-            if stream is not None and stream is getattr(sys, f"__{name}__"):
-                setattr(sys, name, _secure(stream))
-        return super().main(*args, **options)
+        with checked_output():
+            return super().main(*args, **options)
 
     def make_context(
         self,
@@ -95,41 +85,6 @@ class Command(click.Command):
             return super().invoke(context)
         except KeyboardInterrupt:
             _exit_interrupted()
-
-
-class _Output(io.RawIOBase):
-    """A file descriptor for output that no longer matters once its reader has gone."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def fileno(self) -> int:
-        return self._number
-
-    def isatty(self) -> bool:
-        return os.isatty(self._number)
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        try:
-            return os.write(self._number, data)
-        except OSError as error:
-            if error.errno not in CLOSED:
-                raise
-            return len(data)
-
-
-def _secure(stream: TextIO) -> TextIO:
-    """Return a stream that escapes what its encoding lacks, and outlives its reader."""
-    stream.flush()
-    return io.TextIOWrapper(
-        io.BufferedWriter(_Output(stream.fileno())),
-        encoding=stream.encoding,
-        errors="backslashreplace",
-        line_buffering=True,
-    )
 
 
 def _check_locale() -> None:

@@ -104,8 +104,9 @@ def main(
 
     end_on_signals()
     try:
-        if (image is None) == (url is None):
-            raise ValueError("name an image, or a running server with --url")
+        if bool(image) == bool(url):
+            both = ", not both" if url else ""
+            raise ValueError("name an image, or a running server with --url" + both)
         checks = choose_checks(_split(names))
         spec = ModelSpec.load(metadata_path)
         limits = spec.limits if gpus is None else spec.limits._replace(gpus=gpus)

@@ -13,6 +13,7 @@ from typing import List, Optional, Tuple
 
 from ..errors import exit_with_error
 from ..settings import join_address, parse_url, read_host, read_port
+from ._output import checked_output
 
 #: Seconds to wait: the default of `timeout.status`, and a little for the response.
 TIMEOUT = 65.0
@@ -37,14 +38,15 @@ def main(args: Optional[List[str]] = None) -> None:
     Args:
         args: the command line; by default that of the process.
     """
-    options = _make_parser().parse_args(args)
-    try:
-        url = parse_url(options.url) if options.url.strip() else local_url()
-        status_code, message = get_status(url, options.timeout)
-    except (OSError, ValueError) as error:
-        exit_with_error(error)
-    print(f"{status_code}: {message}")
-    sys.exit(status_code != 200)
+    with checked_output():
+        options = _make_parser().parse_args(args)
+        try:
+            url = parse_url(options.url) if options.url.strip() else local_url()
+            status_code, message = get_status(url, options.timeout)
+        except (OSError, ValueError) as error:
+            exit_with_error(error)
+        print(f"{status_code}: {message}")
+        sys.exit(status_code != 200)
 
 
 def local_url() -> str:
@@ -73,7 +75,7 @@ def get_status(url: str, timeout: float) -> Tuple[int, str]:
     """
     scheme, _, rest = url.partition("://")
     address, slash, path = rest.partition("/")
-    connection = _connect(scheme, address.rpartition("@")[2], timeout)
+    connection = _connect(scheme, address, timeout)
     try:
         connection.request("GET", slash + path + "/status")
         response = connection.getresponse()

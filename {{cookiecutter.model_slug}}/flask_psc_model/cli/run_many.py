@@ -154,24 +154,29 @@ def main(
         selection.attempts,
         selection.failures,
     )
-    status, problem = 1, ""
+    status, problems = 1, []
     try:
         status = run_jobs(model, selection, run, processes, address)
     except KeyboardInterrupt:
         status = 130
     except OSError as error:
         click.echo(run.summarise())
-        problem = (
+        problems.append(
             f"cannot write {error.filename or journal.errors_path}: {error.strerror};"
             " make sure that there is space, and continue with --resume"
         )
     except NoCapacity as error:
-        problem = str(error)
+        problems.append(str(error))
     if report:
-        json.dump(dict(run.report(), exitStatus=status), report, indent=2)
-        report.write("\n")
-    if problem:
-        exit_with_error(problem)
+        try:
+            json.dump(dict(run.report(), exitStatus=status), report, indent=2)
+            report.write("\n")
+            # click says nothing of what fails when it closes the file
+            report.flush()
+        except OSError as error:
+            problems.append(f"cannot write {report.name}: {error.strerror}")
+    if problems:
+        exit_with_error("; ".join(problems))
     sys.exit(status)
 
 
