@@ -32,6 +32,8 @@ from flask_psc_model.model.metadata import Metadata
 from flask_psc_model.model.spec import ModelSpec
 from flask_psc_model.workers import devices
 
+from .processes import wait_until
+
 GIB = 1024**3
 RAN = JobResult(DONE, "done")
 
@@ -275,6 +277,62 @@ def test_the_jobs_of_a_lost_worker_run_again():
     assert outcomes == {str(number): RAN for number in range(4)}
     runs = [call for call in lost.calls if call != "load"]
     assert runs == ["0", "1", "replace", "1", "2", "3", "close"]
+
+
+class Dying(FakeWorker):
+    """Is lost with its first jobs, and stays so until it is replaced."""
+
+    capacity = 4
+
+    def run(self, job):
+        if "replace" not in self.calls:
+            self.calls.append(job.name)
+            raise WorkerLost("gone")
+        return super().run(job)
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_lost_worker_gets_no_other_job_before_it_is_replaced(retries):
+    worker = Dying()
+    outcomes, _ = run_crew(worker, jobs=make_jobs(1), retries=retries)
+    assert outcomes == {"0": RAN}
+    assert [call for call in worker.calls if call != "load"] == [
+        "0",
+        "replace",
+        "0",
+        "close",
+    ]
+
+
+def test_a_worker_that_is_found_lost_does_not_wait_for_its_idle_threads():
+    is_taken, is_replaced = threading.Event(), threading.Event()
+
+    class Busy(FakeWorker):
+        def run(self, job):
+            is_taken.set()
+            assert is_replaced.wait(20)
+            return super().run(job)
+
+    class Lost(FakeWorker):
+        capacity = 2
+
+        def load(self):
+            is_taken.wait(20)
+            if "1" in self.calls and "replace" not in self.calls:
+                raise WorkerLost("gone")
+            return super().load()
+
+        def run(self, job):
+            # the other thread has nothing to do
+            wait_until(lambda: self.calls.count("load") == 3)
+            return super().run(job)
+
+        def replace(self):
+            super().replace()
+            is_replaced.set()
+
+    outcomes, _ = run_crew(Busy(), Lost(), jobs=make_jobs(2))
+    assert outcomes == {"0": RAN, "1": RAN}
 
 
 def test_a_job_that_is_always_lost_fails_in_the_end():

@@ -7,7 +7,17 @@ import logging
 import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Container, Deque, Dict, Iterable, Iterator, List, Optional, Sequence
+from typing import (
+    Container,
+    Deque,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Set,
+)
 
 from ..errors import FAILED, SHUTDOWN, STATUS_CODES
 from ..jobs.result import JobResult
@@ -62,6 +72,8 @@ class Crew:
         self._waiting: Deque[FolderJob] = collections.deque()
         self._failed: Deque[FolderJob] = collections.deque()
         self._running: Dict[Worker, List[FolderJob]] = {each: [] for each in workers}
+        # their threads run no other job until the model is loaded again
+        self._leaving: Set[Worker] = set()
         self._losses: List[str] = []
         self._attempts = dict(attempts or {})
         self._results: "queue.Queue[Ended]" = queue.Queue()
@@ -133,12 +145,15 @@ class Crew:
                     is_lost = False
                 if not self._load(worker):
                     return
+                self._leaving.discard(worker)
                 with ThreadPoolExecutor(worker.capacity) as pool:
                     runs = [
                         pool.submit(self._run_jobs, worker)
                         for _ in range(worker.capacity)
                     ]
-                if all(run.result() for run in runs):
+                for run in runs:
+                    run.result()
+                if not self._has_jobs():
                     return
             except WorkerLost as error:
                 is_lost = True
@@ -154,18 +169,23 @@ class Crew:
             log.error("a worker stops: %s", result.message)
         return False
 
-    def _run_jobs(self, worker: Worker) -> bool:
-        """Run one job after the other; return False if the worker has to load again.
+    def _run_jobs(self, worker: Worker) -> None:
+        """Run one job after the other, in one of the threads of a worker.
 
         Raises:
             WorkerLost: the worker is gone.
         """
-        while worker.load().ok:
-            job = self._next_job(worker)
-            if job is None:
-                return True
-            self._run(worker, job)
-        return False
+        try:
+            while worker.load().ok:
+                job = self._next_job(worker)
+                if job is None:
+                    return
+                self._run(worker, job)
+        finally:
+            # the worker starts again once all of its threads have ended
+            with self._changed:
+                self._leaving.add(worker)
+                self._changed.notify_all()
 
     def _run(self, worker: Worker, job: FolderJob) -> None:
         inputs = self._journal.read_inputs(job)
@@ -195,10 +215,11 @@ class Crew:
     def _next_job(self, worker: Worker) -> Optional[FolderJob]:
         """Wait for a job and return it, or None when no more will come.
 
-        A job that runs on another worker comes back if that worker is lost.
+        None comes, too, when another thread of the worker has ended. A job that runs on
+        another worker comes back if that worker is lost.
         """
         with self._changed:
-            while not self._is_stopping:
+            while not self._is_stopping and worker not in self._leaving:
                 job = self._peek()
                 if job and not self._must_wait(worker, job):
                     self._waiting.popleft()
@@ -208,6 +229,10 @@ class Crew:
                     break
                 self._changed.wait()
             return None
+
+    def _has_jobs(self) -> bool:
+        with self._changed:
+            return bool(self._peek()) or any(self._running.values())
 
     def _peek(self) -> Optional[FolderJob]:
         """Return the next job without removing it; the lock is held."""
@@ -250,6 +275,9 @@ class Crew:
             self._changed.notify_all()
 
     def _requeue(self, worker: Worker, job: FolderJob, inputs: Inputs) -> None:
+        with self._changed:
+            # its other threads would lose the job again
+            self._leaving.add(worker)
         self._losses.append(job.name)
         if self._losses.count(job.name) >= MAX_LOSSES:
             message = f"the machine or process that ran it was lost {MAX_LOSSES} times"
