@@ -257,12 +257,16 @@ class NoJournal:
     stop = start
 
 
-def run_crew(*workers, jobs, **options):
+def run_crew(*workers, jobs, journal=None, **options):
     """Run jobs and return the outcomes by the names of the jobs, and the crew."""
-    crew = Crew(workers, jobs, NoJournal(), **options)
+    crew = Crew(workers, jobs, journal or NoJournal(), **options)
     crew.start()
     outcomes = {}
+    deadline = time.monotonic() + 20
     while crew.is_working():
+        if time.monotonic() > deadline:
+            crew.stop()
+            raise AssertionError("it goes on for ever")
         ended = crew.wait(0.05)
         if ended:
             assert ended.job.name not in outcomes
@@ -448,6 +452,24 @@ def test_a_crew_whose_workers_cannot_load_the_model_ends():
 def test_an_error_of_our_own_does_not_lose_the_job():
     outcomes, _ = run_crew(FakeWorker(OSError("no pipe")), jobs=make_jobs(1))
     assert "no pipe" in outcomes["0"].message
+
+
+@pytest.mark.parametrize("step", ["read_inputs", "prepare", "finish", "clean_up"])
+def test_an_error_of_one_step_of_a_job_fails_this_job_only(step):
+    class Job(FolderJob):
+        pass
+
+    def fail(*_):
+        raise ValueError("surrogates not allowed")
+
+    setattr(Job, step, fail)
+    journal = NoJournal()
+    journal.read_inputs = lambda job: job.read_inputs([])
+    bad, good = Job("bad", "/in", "/out"), FolderJob("good", "/in", "/out")
+    outcomes, _ = run_crew(FakeWorker(), jobs=[bad, good], journal=journal)
+    assert outcomes["good"] == RAN
+    assert outcomes["bad"].kind == FAILED
+    assert "surrogates not allowed" in outcomes["bad"].message
 
 
 def test_a_job_that_fails_runs_again_after_all_others():
@@ -871,13 +893,25 @@ def test_a_list_of_jobs_names_folders_anywhere(tmp_path):
 BAD_NAMES = ['{"name": 1}', '{"name": ""}', '{"input": "a"}', '{"name": "a"}']
 
 
-@pytest.mark.parametrize("line", ["no json", "[]", "\xff", *BAD_NAMES])
+BAD_TEXTS = [r'{"name": "a\u0000"}', r'{"name": "b", "input": "x\ud800"}']
+
+
+@pytest.mark.parametrize("line", ["no json", "[]", "\xff", *BAD_NAMES, *BAD_TEXTS])
 def test_a_line_that_is_no_job_is_named(tmp_path, line):
     path = tmp_path / "jobs.jsonl"
     path.write_bytes(b'{"name": "a"}\n' + line.encode("latin-1") + b"\n")
     source = ListSource(str(path), "/in", "/out")
     with pytest.raises(ValueError, match="line 2 of .*jobs.jsonl"):
         list(source.list_jobs(Shard(0, 1)))
+
+
+def test_a_list_of_jobs_names_folders_whose_names_are_bytes(tmp_path):
+    name = os.fsdecode(b"\xff")
+    path = tmp_path / "jobs.jsonl"
+    path.write_text(json.dumps({"name": name}))
+    source = ListSource(str(path), "/in", "/out")
+    [(_, job)] = source.list_jobs(Shard(0, 1))
+    assert job.input_folder == "/in/" + name
 
 
 def test_a_flat_job_goes_from_file_to_file(tmp_path):

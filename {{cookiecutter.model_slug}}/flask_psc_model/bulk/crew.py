@@ -188,7 +188,6 @@ class Crew:
                 self._changed.notify_all()
 
     def _run(self, worker: Worker, job: FolderJob) -> None:
-        inputs = self._journal.read_inputs(job)
         try:
             self._journal.start(job)
         except OSError as error:
@@ -196,21 +195,28 @@ class Crew:
             self.stop()
             self._leave(worker, job)
             return
+        inputs: Inputs = {}
         try:
-            job.prepare()
-            result = worker.run(job)
-            if result.ok:
-                job.finish()
+            inputs = self._journal.read_inputs(job)
+            result = self._execute(worker, job)
         except WorkerLost:
-            # before another worker runs the job
-            job.clean_up()
             self._requeue(worker, job, inputs)
             raise
         except Exception as error:
             log.exception("the job %s failed", job.name)
             result = JobResult(FAILED, f"unexpected error: {describe(error)}")
-        job.clean_up()
         self._finish(worker, job, result, inputs)
+
+    def _execute(self, worker: Worker, job: FolderJob) -> JobResult:
+        try:
+            job.prepare()
+            result = worker.run(job)
+            if result.ok:
+                job.finish()
+            return result
+        finally:
+            # before another worker runs the job
+            job.clean_up()
 
     def _next_job(self, worker: Worker) -> Optional[FolderJob]:
         """Wait for a job and return it, or None when no more will come.
