@@ -10,9 +10,10 @@ import socket
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
-from flask_psc_model.bulk import capacity, progress
+from flask_psc_model.bulk import capacity, progress, ray_workers
 from flask_psc_model.bulk.capacity import Capacity
 from flask_psc_model.bulk.crew import Crew
 from flask_psc_model.bulk.jobs import FlatJob, FolderJob
@@ -20,14 +21,15 @@ from flask_psc_model.bulk.journal import MAX_LOSSES, Ended, Journal, Origin
 from flask_psc_model.bulk.local_backend import LocalBackend
 from flask_psc_model.bulk.progress import Progress, format_rate, format_time
 from flask_psc_model.bulk.ray_cluster import RayCluster
+from flask_psc_model.bulk.ray_workers import RayWorker
 from flask_psc_model.bulk.run import BulkRun, Policy
 from flask_psc_model.bulk.selection import select_left
 from flask_psc_model.bulk.shard import Shard
 from flask_psc_model.bulk.sources import FlatSource, FolderSource, ListSource
 from flask_psc_model.bulk.stop_signals import StopSignals
-from flask_psc_model.bulk.workers import NoCapacity, Worker, WorkerLost
-from flask_psc_model.errors import DONE, FAILED, NOT_LOADED, SHUTDOWN
-from flask_psc_model.jobs.result import READY, JobResult, not_started
+from flask_psc_model.bulk.workers import Model, NoCapacity, Worker, WorkerLost
+from flask_psc_model.errors import BUSY, DONE, FAILED, NOT_LOADED, SHUTDOWN
+from flask_psc_model.jobs.result import READY, JobResult, not_loaded, not_started
 from flask_psc_model.model.metadata import Metadata
 from flask_psc_model.model.spec import ModelSpec
 from flask_psc_model.workers import devices
@@ -207,6 +209,61 @@ def test_only_what_is_free_in_a_cluster_counts(monkeypatch, caplog, free, slots)
     assert (waits in caplog.text) == (free == {})
 
 
+class LocalRay:
+    """Ray, as far as a worker uses it; its actors live in this process."""
+
+    class exceptions:
+        RayError = RuntimeError
+
+    def remote(self, actor):
+        return self._Options(actor)
+
+    class _Options:
+        def __init__(self, actor):
+            self._actor = actor
+
+        def options(self, **_):
+            return self
+
+        def remote(self, model):
+            return LocalRay._Handle(self._actor(model))
+
+    class _Handle:
+        def __init__(self, actor):
+            self._actor = actor
+
+        def __getattr__(self, name):
+            return SimpleNamespace(remote=getattr(self._actor, name))
+
+    def get(self, reference, timeout=None):
+        return reference
+
+    def kill(self, actor):
+        pass
+
+
+def test_an_actor_that_cannot_load_its_model_again_is_replaced(monkeypatch):
+    broken, fresh = FakeWorker(RAN, not_loaded("no memory")), FakeWorker()
+    workers = [broken, fresh]
+    monkeypatch.setattr(ray_workers, "ProcessWorker", lambda *_: workers.pop(0))
+    journal = RecordingJournal()
+    worker = RayWorker(LocalRay(), Model("model", ModelSpec(), "."))
+    outcomes, _ = run_crew(worker, jobs=make_jobs(3), journal=journal)
+    assert outcomes == {str(number): RAN for number in range(3)}
+    assert [call for call in broken.calls if call.isdigit()] == ["0", "1"]
+    assert [call for call in fresh.calls if call.isdigit()] == ["1", "2"]
+    # it has lost no job
+    assert journal.events[1:4] == ["start 1", "stop 1", "start 1"]
+
+
+def test_an_actor_that_never_loads_its_model_is_not_replaced(monkeypatch):
+    workers = [FakeWorker(loads=not_loaded("no weights"))]
+    monkeypatch.setattr(ray_workers, "ProcessWorker", lambda *_: workers.pop(0))
+    worker = RayWorker(LocalRay(), Model("model", ModelSpec(), "."))
+    outcomes, crew = run_crew(worker, jobs=make_jobs(1))
+    assert (outcomes, crew.failure) == ({}, "no weights")
+
+
 # --- the crew --------------------------------------------------------------------
 
 
@@ -308,34 +365,38 @@ def test_a_lost_worker_gets_no_other_job_before_it_is_replaced(retries):
     ]
 
 
-def test_a_worker_that_is_found_lost_does_not_wait_for_its_idle_threads():
-    is_taken, is_replaced = threading.Event(), threading.Event()
+@pytest.mark.parametrize("loads", [WorkerLost("gone"), not_loaded("no memory")])
+def test_a_worker_starts_again_while_its_other_threads_have_no_job(loads):
+    is_taken, is_back = threading.Event(), threading.Event()
 
     class Busy(FakeWorker):
         def run(self, job):
             is_taken.set()
-            assert is_replaced.wait(20)
+            assert is_back.wait(20)
             return super().run(job)
 
-    class Lost(FakeWorker):
+    class Breaking(FakeWorker):
         capacity = 2
+        has_failed = False
 
         def load(self):
             is_taken.wait(20)
-            if "1" in self.calls and "replace" not in self.calls:
-                raise WorkerLost("gone")
-            return super().load()
+            self.calls.append("load")
+            if self.has_failed:
+                is_back.set()
+            elif "1" in self.calls:
+                self.has_failed = True
+                if isinstance(loads, WorkerLost):
+                    raise loads
+                return loads
+            return READY
 
         def run(self, job):
             # the other thread has nothing to do
             wait_until(lambda: self.calls.count("load") == 3)
             return super().run(job)
 
-        def replace(self):
-            super().replace()
-            is_replaced.set()
-
-    outcomes, _ = run_crew(Busy(), Lost(), jobs=make_jobs(2))
+    outcomes, _ = run_crew(Busy(), Breaking(), jobs=make_jobs(2))
     assert outcomes == {"0": RAN, "1": RAN}
 
 
@@ -412,6 +473,70 @@ def test_the_jobs_of_a_lost_worker_run_again_one_by_one():
     assert outcomes == {str(number): RAN for number in range(4)}
     assert worker.is_alone
     assert worker.calls.count("replace") == 1
+
+
+class RecordingJournal(NoJournal):
+    """A journal that keeps what happened."""
+
+    def __init__(self):
+        self.events = []
+
+    def start(self, job):
+        self.events.append("start " + job.name)
+
+    def stop(self, job):
+        self.events.append("stop " + job.name)
+
+
+NOT_RUN = [not_loaded("no memory"), not_started("busy", BUSY)]
+
+
+@pytest.mark.parametrize("result", NOT_RUN)
+def test_a_job_that_has_not_run_is_put_back(result):
+    worker = FakeWorker(result)
+    journal = RecordingJournal()
+    outcomes, _ = run_crew(worker, jobs=make_jobs(2), journal=journal)
+    assert outcomes == {"0": RAN, "1": RAN}
+    assert journal.events[:3] == ["start 0", "stop 0", "start 0"]
+    assert [call for call in worker.calls if call.isdigit()] == ["0", "0", "1"]
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_jobs_that_no_worker_can_run_have_no_result(retries):
+    class Broken(FakeWorker):
+        capacity = 4
+        meeting = threading.Barrier(4, timeout=20)
+
+        def run(self, job):
+            self.meeting.wait()
+            self.loads = not_loaded("no memory")
+            return RAN if job.name == "0" else self.loads
+
+    journal = RecordingJournal()
+    outcomes, crew = run_crew(
+        Broken(), jobs=make_jobs(9), journal=journal, retries=retries
+    )
+    assert (outcomes, crew.failure) == ({"0": RAN}, "no memory")
+    stopped = sorted(event for event in journal.events if event.startswith("stop"))
+    assert stopped == ["stop 1", "stop 2", "stop 3"]
+
+
+def test_another_worker_runs_what_one_could_not_start():
+    is_taken = threading.Event()
+
+    class Broken(FakeWorker):
+        def run(self, job):
+            is_taken.set()
+            self.loads = not_loaded("no memory")
+            return self.loads
+
+    class Second(FakeWorker):
+        def load(self):
+            is_taken.wait(20)
+            return super().load()
+
+    outcomes, _ = run_crew(Broken(), Second(), jobs=make_jobs(3))
+    assert outcomes == {str(number): RAN for number in range(3)}
 
 
 def test_a_worker_waits_for_the_jobs_that_others_may_lose():

@@ -19,12 +19,15 @@ from typing import (
     Set,
 )
 
-from ..errors import FAILED, SHUTDOWN, STATUS_CODES
+from ..errors import FAILED, NOT_LOADED, NOT_STARTED, SHUTDOWN, STATUS_CODES
 from ..jobs.result import JobResult
 from ..model.loading import describe
 from .jobs import FolderJob
 from .journal import MAX_LOSSES, Ended, Inputs, Journal
 from .workers import Worker, WorkerLost
+
+#: Kinds of the results of jobs that no model has seen.
+NOT_RUN = (NOT_LOADED, NOT_STARTED)
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +36,9 @@ class Crew:
     """Runs jobs on workers until no job is left.
 
     Each worker has a thread, and one for each job that it runs at once. A worker that
-    cannot load the model stops. A job whose worker was lost runs again, alone in its
-    worker. A job that fails with a status of 500 or above runs again after all others, as
-    often as is allowed.
+    cannot load the model stops; the job that it could not start is put back. A job whose
+    worker was lost runs again, alone in its worker. A job that fails with a status of 500
+    or above runs again after all others, as often as is allowed.
 
     Attributes:
         failure: why the last worker that stopped could not load the model.
@@ -262,12 +265,14 @@ class Crew:
         self, worker: Worker, job: FolderJob, result: JobResult, inputs: Inputs
     ) -> None:
         attempts = self._attempts.get(job.name, 0) + 1
+        if result.kind in NOT_RUN or self._is_aborted or result.reason == SHUTDOWN:
+            # it has not run to its end; the journal may be what has ended the run
+            with contextlib.suppress(OSError):
+                self._journal.stop(job)
+            self._put_back(worker, job)
+            return
         with self._changed:
-            if self._is_aborted or result.reason == SHUTDOWN:
-                # it has not run to its end; the journal may be what has ended the run
-                with contextlib.suppress(OSError):
-                    self._journal.stop(job)
-            elif STATUS_CODES[result.kind] >= 500 and attempts <= self._retries:
+            if STATUS_CODES[result.kind] >= 500 and attempts <= self._retries:
                 log.warning("running %s again: %s", job.name, result.message)
                 self._attempts[job.name] = attempts
                 self._failed.append(job)
@@ -289,6 +294,11 @@ class Crew:
             message = f"the machine or process that ran it was lost {MAX_LOSSES} times"
             self._finish(worker, job, JobResult(FAILED, message), inputs)
             return
+        self._put_back(worker, job)
+
+    def _put_back(self, worker: Worker, job: FolderJob) -> None:
+        """Let a job run once its worker has started again, or on another one."""
         with self._changed:
+            self._leaving.add(worker)
             self._waiting.appendleft(job)
         self._leave(worker, job)
