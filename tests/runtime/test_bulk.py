@@ -311,7 +311,7 @@ class NoJournal:
     def start(self, job):
         pass
 
-    stop = start
+    stop = end = start
 
 
 def run_crew(*workers, jobs, journal=None, **options):
@@ -879,6 +879,58 @@ def test_the_outputs_are_on_the_disk_before_the_journal_has_them(tmp_path, make_
     work(open_journal(tmp_path), [Syncing()], [job])
     assert order == [False]
     assert open_journal(tmp_path).is_done(job)
+
+
+def test_a_job_that_waits_for_its_next_attempt_is_not_lost(tmp_path, make_job):
+    bad = make_job("bad")
+
+    class Stopped(FakeWorker):
+        def run(self, job):
+            if job is bad:
+                return JobResult(FAILED, "no luck")
+            crew.stop()
+            return RAN
+
+    journal = open_journal(tmp_path)
+    crew = Crew([Stopped()], [bad, make_job("good")], journal, retries=2)
+    crew.start()
+    ended = crew.wait(20)
+    assert ended.job.name == "good"
+    journal.end(ended)
+    crew.close()
+    assert not crew.is_working()
+    journal.close()
+    journal = open_journal(tmp_path)
+    assert journal.count_losses(bad) == 0
+    assert journal.find_failure(bad)["attempts"] == 1
+    source = FolderSource(str(tmp_path / "in"), str(tmp_path / "out"))
+    selection = select_left(source, Shard(0, 1), journal, 2)
+    assert selection.attempts == {"bad": 1}
+
+
+def test_a_job_that_succeeds_in_the_end_is_in_no_list_of_failures(tmp_path, make_job):
+    job, journal = make_job("a"), open_journal(tmp_path)
+    worker = FakeWorker(JobResult(FAILED, "no luck"))
+    work(journal, [worker], [job], policy=Policy(retries=1))
+    assert not os.path.exists(journal.errors_path)
+    assert open_journal(tmp_path).is_done(job)
+
+
+def test_a_failure_that_cannot_be_recorded_ends_the_run(
+    tmp_path, make_job, monkeypatch
+):
+    journal = open_journal(tmp_path)
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(journal, "end", fail)
+    worker = FakeWorker(JobResult(FAILED, "no luck"))
+    jobs = [make_job("a"), make_job("b")]
+    with pytest.raises(OSError, match="No space"):
+        work(journal, [worker], jobs, policy=Policy(retries=1))
+    assert "b" not in worker.calls
+    assert worker.calls[-1] == "close"
 
 
 @pytest.mark.parametrize("name", ["start", "end", "commit"])

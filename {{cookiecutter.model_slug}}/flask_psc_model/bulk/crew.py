@@ -59,7 +59,7 @@ class Crew:
         Args:
             workers: at least one.
             jobs: to run; each is fetched when a worker is free.
-            journal: records which jobs run.
+            journal: records which jobs run, and which run again.
             retries: how often a job runs again after it has failed.
             attempts: of jobs that have failed in earlier runs, by their names.
             suspects: names of jobs beside which no other one runs.
@@ -194,8 +194,7 @@ class Crew:
         try:
             self._journal.start(job)
         except OSError as error:
-            self.error = error
-            self.stop()
+            self._fail(error)
             self._leave(worker, job)
             return
         inputs: Inputs = {}
@@ -271,14 +270,28 @@ class Crew:
                 self._journal.stop(job)
             self._put_back(worker, job)
             return
-        with self._changed:
-            if STATUS_CODES[result.kind] >= 500 and attempts <= self._retries:
-                log.warning("running %s again: %s", job.name, result.message)
-                self._attempts[job.name] = attempts
-                self._failed.append(job)
-            else:
-                self._results.put(Ended(job, result, inputs, attempts))
+        ended = Ended(job, result, inputs, attempts)
+        if STATUS_CODES[result.kind] >= 500 and attempts <= self._retries:
+            self._retry(ended)
+        else:
+            self._results.put(ended)
         self._leave(worker, job)
+
+    def _retry(self, ended: Ended) -> None:
+        """Run a job again after all others, in this run or in the one that continues it."""
+        job, result = ended.job, ended.result
+        log.warning("running %s again: %s", job.name, result.message)
+        self._attempts[job.name] = ended.attempts
+        try:
+            self._journal.end(ended)
+        except OSError as error:
+            self._fail(error)
+        with self._changed:
+            self._failed.append(job)
+
+    def _fail(self, error: OSError) -> None:
+        self.error = error
+        self.stop()
 
     def _leave(self, worker: Worker, job: FolderJob) -> None:
         with self._changed:

@@ -187,6 +187,8 @@ class Journal:
     def end(self, ended: Ended) -> None:
         """Record how a job ended; a success counts from the next `commit` on.
 
+        A job that failed may run again.
+
         Raises:
             OSError: that cannot be written.
         """
