@@ -1091,6 +1091,34 @@ def test_a_list_of_jobs_names_folders_whose_names_are_bytes(tmp_path):
     assert job.input_folder == "/in/" + name
 
 
+def test_a_flat_job_is_made_ready_while_others_clean_up(tmp_path, monkeypatch):
+    make, removals = os.mkdir, []
+
+    def make_late(path, *args, **options):
+        parent = os.path.dirname(path)
+        if os.path.basename(parent) == ".flat" and len(removals) < 5:
+            # another job has gone, and it was the last one
+            os.rmdir(parent)
+            removals.append(parent)
+        make(path, *args, **options)
+
+    job = FlatJob(str(tmp_path / "a"), str(tmp_path / "out" / "a.json"), ("a", "b"))
+    monkeypatch.setattr(os, "mkdir", make_late)
+    job.prepare()
+    assert os.path.islink(os.path.join(job.input_folder, "a"))
+    assert len(removals) == 5
+
+
+def test_a_flat_job_that_cannot_be_made_ready_says_so(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    job = FlatJob(str(tmp_path / "a"), str(tmp_path / "out" / "a.json"), ("a", "b"))
+    monkeypatch.setattr(os, "mkdir", fail)
+    with pytest.raises(FileNotFoundError):
+        job.prepare()
+
+
 def test_a_flat_job_goes_from_file_to_file(tmp_path):
     (tmp_path / "in").mkdir()
     name = "x" * 245 + ".txt"
