@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import io
 import json
 import math
@@ -752,6 +753,49 @@ def test_another_number_of_shards_reads_what_all_have_written(tmp_path, make_job
     journal = open_journal(tmp_path, Shard(1, 3))
     assert journal.is_done(jobs[3])
     assert journal.find_failure(jobs[3]) is None
+
+
+@pytest.mark.parametrize("module, function", [(glob, "glob"), (os.path, "getmtime")])
+@pytest.mark.parametrize("kind", ["done", "errors", "started"])
+def test_a_file_that_another_shard_removes_at_that_moment_is_ignored(
+    tmp_path, make_job, monkeypatch, module, function, kind
+):
+    gone = tmp_path / "out" / (kind + "-1-of-2.jsonl")
+    journal = open_journal(tmp_path, Shard(0, 2))
+    gone.write_text("")
+    call, removed = getattr(module, function), []
+
+    def remove(path):
+        found = call(path)
+        if gone.exists() and kind in path:
+            gone.unlink()
+            removed.append(path)
+        return found
+
+    monkeypatch.setattr(module, function, remove)
+    journal.read()
+    assert removed
+
+
+def test_a_file_on_a_network_disk_that_another_shard_has_removed_is_ignored(
+    tmp_path, make_job, monkeypatch
+):
+    journal = open_journal(tmp_path, Shard(0, 2))
+    (tmp_path / "out" / "started-1-of-2.jsonl").write_text("")
+
+    def fail(*_):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os.path, "getmtime", fail)
+        journal.read()
+
+    def refuse(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os.path, "getmtime", refuse)
+    with pytest.raises(OSError, match="Input/output"):
+        journal.read()
 
 
 def test_a_failure_is_kept_until_something_changes(tmp_path, make_job):

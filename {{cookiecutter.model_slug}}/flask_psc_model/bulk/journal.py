@@ -7,6 +7,7 @@ the files of all shards: their number may change.
 """
 
 import contextlib
+import errno
 import glob
 import json
 import os
@@ -272,10 +273,12 @@ class Journal:
         """Return the files of all shards, the one that was written last at the end."""
         pattern = os.path.join(glob.escape(self._outputs), kind + "*.jsonl")
         form = re.compile(kind + r"(-\d+-of-\d+)?\.jsonl")
-        found = [
-            each for each in glob.glob(pattern) if form.match(os.path.basename(each))
-        ]
-        return sorted(found, key=os.path.getmtime)
+        found = []
+        for path in glob.glob(pattern):
+            if form.match(os.path.basename(path)):
+                with _ignore_missing():
+                    found.append((os.path.getmtime(path), path))
+        return [path for _, path in sorted(found)]
 
     def _append(self, kind: str, data: bytes, is_durable: bool = False) -> None:
         with self._lock, open(self._paths[kind], "ab") as file:
@@ -301,6 +304,17 @@ class Journal:
                 os.remove(new)
 
 
+@contextlib.contextmanager
+def _ignore_missing() -> Iterator[None]:
+    """Ignore that there is no file: another shard may remove its own at any time."""
+    try:
+        yield
+    except OSError as error:
+        # a network file system may have seen it a moment ago
+        if error.errno not in (errno.ENOENT, errno.ESTALE):
+            raise
+
+
 def _end_last_line(path: str) -> None:
     """End a line that a full disk has cut off, so that the next one is a line of its own."""
     with contextlib.suppress(FileNotFoundError), open(path, "rb+") as file:
@@ -317,7 +331,7 @@ def _encode(entry: Dict[str, Any]) -> bytes:
 
 def _read_lines(path: str) -> Iterator[Dict[str, Any]]:
     """Yield the entries of a file, whose last line may be cut off."""
-    with open(path, "rb") as file:
+    with _ignore_missing(), open(path, "rb") as file:
         for line in file:
             with contextlib.suppress(ValueError):
                 entry = json.loads(line.decode("utf-8"))
