@@ -798,6 +798,65 @@ def test_a_file_on_a_network_disk_that_another_shard_has_removed_is_ignored(
         journal.read()
 
 
+def list_records(tmp_path):
+    """Return the jobs in each file of a journal."""
+    return {
+        path.name: sorted(
+            json.loads(line)["job"] for line in path.read_text().splitlines()
+        )
+        for path in (tmp_path / "out").glob("*.jsonl")
+    }
+
+
+def test_a_shard_records_its_own_jobs_only(tmp_path, make_job):
+    jobs = [make_job(str(number)) for number in range(8)]
+    shards = [Shard(index, 2) for index in range(2)]
+    own = [[job for job in jobs if shard.has(job.name)] for shard in shards]
+    assert all(own)
+    for shard in shards:
+        journal = open_journal(tmp_path, shard)
+        for job in own[shard.index]:
+            end(journal, job, JobResult(FAILED, "bad"))
+        journal.close()
+    running = open_journal(tmp_path, shards[1])
+    running.start(own[1][0])
+    again = open_journal(tmp_path, shards[0])
+    for job in own[0]:
+        end(again, job)
+    again.commit()
+    again.close()
+    names = [sorted(job.name for job in each) for each in own]
+    assert list_records(tmp_path) == {
+        "done-0-of-2.jsonl": names[0],
+        "errors-1-of-2.jsonl": names[1],
+        "started-1-of-2.jsonl": [own[1][0].name],
+    }
+    for job in own[1]:
+        end(running, job)
+    running.commit()
+    running.close()
+    assert list_records(tmp_path) == {
+        "done-0-of-2.jsonl": names[0],
+        "done-1-of-2.jsonl": names[1],
+    }
+
+
+def test_another_number_of_shards_inherits_the_losses_of_its_jobs(tmp_path, make_job):
+    jobs = [make_job(str(number)) for number in range(8)]
+    for index in range(2):
+        journal = open_journal(tmp_path, Shard(index, 2))
+        for job in jobs:
+            if Shard(index, 2).has(job.name):
+                journal.start(job)
+    shards = [Shard(index, 3) for index in range(3)]
+    journals = [open_journal(tmp_path, shard) for shard in shards]
+    for job in jobs:
+        [journal] = [
+            each for each, shard in zip(journals, shards) if shard.has(job.name)
+        ]
+        assert journal.count_losses(job) == 1
+
+
 def test_a_failure_is_kept_until_something_changes(tmp_path, make_job):
     job, journal = make_job("a"), open_journal(tmp_path)
     end(journal, job, JobResult(FAILED, "bad\n\u2028"))

@@ -69,6 +69,8 @@ class Ended(NamedTuple):
 class Journal:
     """The files of one shard, and what those of all shards said at the start.
 
+    Its files have the jobs of this shard only: others record their own.
+
     Attributes:
         errors_path: of the file of failed jobs, which exists only if there are any.
     """
@@ -84,12 +86,12 @@ class Journal:
 
         Args:
             outputs: existing folder of the files.
-            shard: whose files are written.
+            shard: whose jobs are recorded.
             origin: of the results of this run.
             names: of the inputs and of the outputs of the model.
         """
         self._outputs = outputs
-        self._is_alone = shard.count == 1
+        self._shard = shard
         self._origin = origin
         self._input_names, self._output_names = names
         numbered = f"-{shard.index}-of-{shard.count}"
@@ -114,7 +116,7 @@ class Journal:
             OSError: a file cannot be removed.
         """
         for kind, own in self._paths.items():
-            for path in self._find(kind) if self._is_alone else [own]:
+            for path in self._find(kind) if self._shard.count == 1 else [own]:
                 with contextlib.suppress(FileNotFoundError):
                     os.remove(path)
 
@@ -241,7 +243,7 @@ class Journal:
         Raises:
             OSError: it cannot be written.
         """
-        self._write_whole(self.errors_path, map(_encode, self._errors.values()))
+        self._write_whole(self.errors_path, self._list_errors())
         with contextlib.suppress(FileNotFoundError):
             if not any(_count_losses(self._paths[STARTED]).values()):
                 os.remove(self._paths[STARTED])
@@ -261,9 +263,14 @@ class Journal:
             _decode_inputs(entry), entry.get("outputs"), origin
         )
 
+    def _list_errors(self) -> Iterator[bytes]:
+        for name, entry in self._errors.items():
+            if self._shard.has(name):
+                yield _encode(entry)
+
     def _list_losses(self) -> Iterator[bytes]:
         for name, losses in self._losses.items():
-            if losses:
+            if losses and self._shard.has(name):
                 yield _encode({"job": name, "losses": losses})
 
     def _join(self, kind: str, suffix: str) -> str:
