@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import io
 import json
 import math
@@ -10,9 +11,10 @@ import socket
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
-from flask_psc_model.bulk import capacity, progress
+from flask_psc_model.bulk import capacity, progress, ray_workers
 from flask_psc_model.bulk.capacity import Capacity
 from flask_psc_model.bulk.crew import Crew
 from flask_psc_model.bulk.jobs import FlatJob, FolderJob
@@ -20,13 +22,15 @@ from flask_psc_model.bulk.journal import MAX_LOSSES, Ended, Journal, Origin
 from flask_psc_model.bulk.local_backend import LocalBackend
 from flask_psc_model.bulk.progress import Progress, format_rate, format_time
 from flask_psc_model.bulk.ray_cluster import RayCluster
+from flask_psc_model.bulk.ray_workers import RayWorker
 from flask_psc_model.bulk.run import BulkRun, Policy
 from flask_psc_model.bulk.selection import select_left
 from flask_psc_model.bulk.shard import Shard
 from flask_psc_model.bulk.sources import FlatSource, FolderSource, ListSource
 from flask_psc_model.bulk.stop_signals import StopSignals
-from flask_psc_model.bulk.workers import NoCapacity, Worker, WorkerLost
+from flask_psc_model.bulk.workers import Model, NoCapacity, Worker, WorkerLost
 from flask_psc_model.errors import (
+    BUSY,
     DONE,
     FAILED,
     INVALID_JOB,
@@ -35,10 +39,12 @@ from flask_psc_model.errors import (
     InvalidJob,
 )
 from flask_psc_model.jobs.folder import Folder
-from flask_psc_model.jobs.result import READY, JobResult, not_started
+from flask_psc_model.jobs.result import READY, JobResult, not_loaded, not_started
 from flask_psc_model.model.metadata import Metadata
 from flask_psc_model.model.spec import ModelSpec
 from flask_psc_model.workers import devices
+
+from .processes import wait_until
 
 GIB = 1024**3
 RAN = JobResult(DONE, "done")
@@ -213,6 +219,61 @@ def test_only_what_is_free_in_a_cluster_counts(monkeypatch, caplog, free, slots)
     assert (waits in caplog.text) == (free == {})
 
 
+class LocalRay:
+    """Ray, as far as a worker uses it; its actors live in this process."""
+
+    class exceptions:
+        RayError = RuntimeError
+
+    def remote(self, actor):
+        return self._Options(actor)
+
+    class _Options:
+        def __init__(self, actor):
+            self._actor = actor
+
+        def options(self, **_):
+            return self
+
+        def remote(self, model):
+            return LocalRay._Handle(self._actor(model))
+
+    class _Handle:
+        def __init__(self, actor):
+            self._actor = actor
+
+        def __getattr__(self, name):
+            return SimpleNamespace(remote=getattr(self._actor, name))
+
+    def get(self, reference, timeout=None):
+        return reference
+
+    def kill(self, actor):
+        pass
+
+
+def test_an_actor_that_cannot_load_its_model_again_is_replaced(monkeypatch):
+    broken, fresh = FakeWorker(RAN, not_loaded("no memory")), FakeWorker()
+    workers = [broken, fresh]
+    monkeypatch.setattr(ray_workers, "ProcessWorker", lambda *_: workers.pop(0))
+    journal = RecordingJournal()
+    worker = RayWorker(LocalRay(), Model("model", ModelSpec(), "."))
+    outcomes, _ = run_crew(worker, jobs=make_jobs(3), journal=journal)
+    assert outcomes == {str(number): RAN for number in range(3)}
+    assert [call for call in broken.calls if call.isdigit()] == ["0", "1"]
+    assert [call for call in fresh.calls if call.isdigit()] == ["1", "2"]
+    # it has lost no job
+    assert journal.events[1:4] == ["start 1", "stop 1", "start 1"]
+
+
+def test_an_actor_that_never_loads_its_model_is_not_replaced(monkeypatch):
+    workers = [FakeWorker(loads=not_loaded("no weights"))]
+    monkeypatch.setattr(ray_workers, "ProcessWorker", lambda *_: workers.pop(0))
+    worker = RayWorker(LocalRay(), Model("model", ModelSpec(), "."))
+    outcomes, crew = run_crew(worker, jobs=make_jobs(1))
+    assert (outcomes, crew.failure) == ({}, "no weights")
+
+
 # --- the crew --------------------------------------------------------------------
 
 
@@ -260,15 +321,19 @@ class NoJournal:
     def start(self, job):
         pass
 
-    stop = start
+    stop = end = start
 
 
-def run_crew(*workers, jobs, **options):
+def run_crew(*workers, jobs, journal=None, **options):
     """Run jobs and return the outcomes by the names of the jobs, and the crew."""
-    crew = Crew(workers, jobs, NoJournal(), **options)
+    crew = Crew(workers, jobs, journal or NoJournal(), **options)
     crew.start()
     outcomes = {}
+    deadline = time.monotonic() + 20
     while crew.is_working():
+        if time.monotonic() > deadline:
+            crew.stop()
+            raise AssertionError("it goes on for ever")
         ended = crew.wait(0.05)
         if ended:
             assert ended.job.name not in outcomes
@@ -283,6 +348,66 @@ def test_the_jobs_of_a_lost_worker_run_again():
     assert outcomes == {str(number): RAN for number in range(4)}
     runs = [call for call in lost.calls if call != "load"]
     assert runs == ["0", "1", "replace", "1", "2", "3", "close"]
+
+
+class Dying(FakeWorker):
+    """Is lost with its first jobs, and stays so until it is replaced."""
+
+    capacity = 4
+
+    def run(self, job):
+        if "replace" not in self.calls:
+            self.calls.append(job.name)
+            raise WorkerLost("gone")
+        return super().run(job)
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_lost_worker_gets_no_other_job_before_it_is_replaced(retries):
+    worker = Dying()
+    outcomes, _ = run_crew(worker, jobs=make_jobs(1), retries=retries)
+    assert outcomes == {"0": RAN}
+    assert [call for call in worker.calls if call != "load"] == [
+        "0",
+        "replace",
+        "0",
+        "close",
+    ]
+
+
+@pytest.mark.parametrize("loads", [WorkerLost("gone"), not_loaded("no memory")])
+def test_a_worker_starts_again_while_its_other_threads_have_no_job(loads):
+    is_taken, is_back = threading.Event(), threading.Event()
+
+    class Busy(FakeWorker):
+        def run(self, job):
+            is_taken.set()
+            assert is_back.wait(20)
+            return super().run(job)
+
+    class Breaking(FakeWorker):
+        capacity = 2
+        has_failed = False
+
+        def load(self):
+            is_taken.wait(20)
+            self.calls.append("load")
+            if self.has_failed:
+                is_back.set()
+            elif "1" in self.calls:
+                self.has_failed = True
+                if isinstance(loads, WorkerLost):
+                    raise loads
+                return loads
+            return READY
+
+        def run(self, job):
+            # the other thread has nothing to do
+            wait_until(lambda: self.calls.count("load") == 3)
+            return super().run(job)
+
+    outcomes, _ = run_crew(Busy(), Breaking(), jobs=make_jobs(2))
+    assert outcomes == {"0": RAN, "1": RAN}
 
 
 def test_a_job_that_is_always_lost_fails_in_the_end():
@@ -360,6 +485,70 @@ def test_the_jobs_of_a_lost_worker_run_again_one_by_one():
     assert worker.calls.count("replace") == 1
 
 
+class RecordingJournal(NoJournal):
+    """A journal that keeps what happened."""
+
+    def __init__(self):
+        self.events = []
+
+    def start(self, job):
+        self.events.append("start " + job.name)
+
+    def stop(self, job):
+        self.events.append("stop " + job.name)
+
+
+NOT_RUN = [not_loaded("no memory"), not_started("busy", BUSY)]
+
+
+@pytest.mark.parametrize("result", NOT_RUN)
+def test_a_job_that_has_not_run_is_put_back(result):
+    worker = FakeWorker(result)
+    journal = RecordingJournal()
+    outcomes, _ = run_crew(worker, jobs=make_jobs(2), journal=journal)
+    assert outcomes == {"0": RAN, "1": RAN}
+    assert journal.events[:3] == ["start 0", "stop 0", "start 0"]
+    assert [call for call in worker.calls if call.isdigit()] == ["0", "0", "1"]
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_jobs_that_no_worker_can_run_have_no_result(retries):
+    class Broken(FakeWorker):
+        capacity = 4
+        meeting = threading.Barrier(4, timeout=20)
+
+        def run(self, job):
+            self.meeting.wait()
+            self.loads = not_loaded("no memory")
+            return RAN if job.name == "0" else self.loads
+
+    journal = RecordingJournal()
+    outcomes, crew = run_crew(
+        Broken(), jobs=make_jobs(9), journal=journal, retries=retries
+    )
+    assert (outcomes, crew.failure) == ({"0": RAN}, "no memory")
+    stopped = sorted(event for event in journal.events if event.startswith("stop"))
+    assert stopped == ["stop 1", "stop 2", "stop 3"]
+
+
+def test_another_worker_runs_what_one_could_not_start():
+    is_taken = threading.Event()
+
+    class Broken(FakeWorker):
+        def run(self, job):
+            is_taken.set()
+            self.loads = not_loaded("no memory")
+            return self.loads
+
+    class Second(FakeWorker):
+        def load(self):
+            is_taken.wait(20)
+            return super().load()
+
+    outcomes, _ = run_crew(Broken(), Second(), jobs=make_jobs(3))
+    assert outcomes == {str(number): RAN for number in range(3)}
+
+
 def test_a_worker_waits_for_the_jobs_that_others_may_lose():
     is_idle, is_taken = threading.Event(), threading.Event()
 
@@ -407,6 +596,24 @@ def test_outputs_that_cannot_be_put_in_their_place_fail_the_job(monkeypatch):
     monkeypatch.setattr(FolderJob, "finish", fail)
     outcomes, _ = run_crew(FakeWorker(), jobs=make_jobs(1))
     assert outcomes == {"0": JobResult(INVALID_JOB, "cannot write the output x")}
+
+
+@pytest.mark.parametrize("step", ["read_inputs", "prepare", "finish", "clean_up"])
+def test_an_error_of_one_step_of_a_job_fails_this_job_only(step):
+    class Job(FolderJob):
+        pass
+
+    def fail(*_):
+        raise ValueError("surrogates not allowed")
+
+    setattr(Job, step, fail)
+    journal = NoJournal()
+    journal.read_inputs = lambda job: job.read_inputs([])
+    bad, good = Job("bad", "/in", "/out"), FolderJob("good", "/in", "/out")
+    outcomes, _ = run_crew(FakeWorker(), jobs=[bad, good], journal=journal)
+    assert outcomes["good"] == RAN
+    assert outcomes["bad"].kind == FAILED
+    assert "surrogates not allowed" in outcomes["bad"].message
 
 
 def test_a_job_that_fails_runs_again_after_all_others():
@@ -566,6 +773,108 @@ def test_another_number_of_shards_reads_what_all_have_written(tmp_path, make_job
     assert journal.find_failure(jobs[3]) is None
 
 
+@pytest.mark.parametrize("module, function", [(glob, "glob"), (os.path, "getmtime")])
+@pytest.mark.parametrize("kind", ["done", "errors", "started"])
+def test_a_file_that_another_shard_removes_at_that_moment_is_ignored(
+    tmp_path, make_job, monkeypatch, module, function, kind
+):
+    gone = tmp_path / "out" / (kind + "-1-of-2.jsonl")
+    journal = open_journal(tmp_path, Shard(0, 2))
+    gone.write_text("")
+    call, removed = getattr(module, function), []
+
+    def remove(path):
+        found = call(path)
+        if gone.exists() and kind in path:
+            gone.unlink()
+            removed.append(path)
+        return found
+
+    monkeypatch.setattr(module, function, remove)
+    journal.read()
+    assert removed
+
+
+def test_a_file_on_a_network_disk_that_another_shard_has_removed_is_ignored(
+    tmp_path, make_job, monkeypatch
+):
+    journal = open_journal(tmp_path, Shard(0, 2))
+    (tmp_path / "out" / "started-1-of-2.jsonl").write_text("")
+
+    def fail(*_):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os.path, "getmtime", fail)
+        journal.read()
+
+    def refuse(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os.path, "getmtime", refuse)
+    with pytest.raises(OSError, match="Input/output"):
+        journal.read()
+
+
+def list_records(tmp_path):
+    """Return the jobs in each file of a journal."""
+    return {
+        path.name: sorted(
+            json.loads(line)["job"] for line in path.read_text().splitlines()
+        )
+        for path in (tmp_path / "out").glob("*.jsonl")
+    }
+
+
+def test_a_shard_records_its_own_jobs_only(tmp_path, make_job):
+    jobs = [make_job(str(number)) for number in range(8)]
+    shards = [Shard(index, 2) for index in range(2)]
+    own = [[job for job in jobs if shard.has(job.name)] for shard in shards]
+    assert all(own)
+    for shard in shards:
+        journal = open_journal(tmp_path, shard)
+        for job in own[shard.index]:
+            end(journal, job, JobResult(FAILED, "bad"))
+        journal.close()
+    running = open_journal(tmp_path, shards[1])
+    running.start(own[1][0])
+    again = open_journal(tmp_path, shards[0])
+    for job in own[0]:
+        end(again, job)
+    again.commit()
+    again.close()
+    names = [sorted(job.name for job in each) for each in own]
+    assert list_records(tmp_path) == {
+        "done-0-of-2.jsonl": names[0],
+        "errors-1-of-2.jsonl": names[1],
+        "started-1-of-2.jsonl": [own[1][0].name],
+    }
+    for job in own[1]:
+        end(running, job)
+    running.commit()
+    running.close()
+    assert list_records(tmp_path) == {
+        "done-0-of-2.jsonl": names[0],
+        "done-1-of-2.jsonl": names[1],
+    }
+
+
+def test_another_number_of_shards_inherits_the_losses_of_its_jobs(tmp_path, make_job):
+    jobs = [make_job(str(number)) for number in range(8)]
+    for index in range(2):
+        journal = open_journal(tmp_path, Shard(index, 2))
+        for job in jobs:
+            if Shard(index, 2).has(job.name):
+                journal.start(job)
+    shards = [Shard(index, 3) for index in range(3)]
+    journals = [open_journal(tmp_path, shard) for shard in shards]
+    for job in jobs:
+        [journal] = [
+            each for each, shard in zip(journals, shards) if shard.has(job.name)
+        ]
+        assert journal.count_losses(job) == 1
+
+
 def test_a_failure_is_kept_until_something_changes(tmp_path, make_job):
     job, journal = make_job("a"), open_journal(tmp_path)
     end(journal, job, JobResult(FAILED, "bad\n\u2028"))
@@ -691,6 +1000,58 @@ def test_the_outputs_are_on_the_disk_before_the_journal_has_them(tmp_path, make_
     work(open_journal(tmp_path), [Syncing()], [job])
     assert order == [False]
     assert open_journal(tmp_path).is_done(job)
+
+
+def test_a_job_that_waits_for_its_next_attempt_is_not_lost(tmp_path, make_job):
+    bad = make_job("bad")
+
+    class Stopped(FakeWorker):
+        def run(self, job):
+            if job is bad:
+                return JobResult(FAILED, "no luck")
+            crew.stop()
+            return RAN
+
+    journal = open_journal(tmp_path)
+    crew = Crew([Stopped()], [bad, make_job("good")], journal, retries=2)
+    crew.start()
+    ended = crew.wait(20)
+    assert ended.job.name == "good"
+    journal.end(ended)
+    crew.close()
+    assert not crew.is_working()
+    journal.close()
+    journal = open_journal(tmp_path)
+    assert journal.count_losses(bad) == 0
+    assert journal.find_failure(bad)["attempts"] == 1
+    source = FolderSource(str(tmp_path / "in"), str(tmp_path / "out"))
+    selection = select_left(source, Shard(0, 1), journal, 2)
+    assert selection.attempts == {"bad": 1}
+
+
+def test_a_job_that_succeeds_in_the_end_is_in_no_list_of_failures(tmp_path, make_job):
+    job, journal = make_job("a"), open_journal(tmp_path)
+    worker = FakeWorker(JobResult(FAILED, "no luck"))
+    work(journal, [worker], [job], policy=Policy(retries=1))
+    assert not os.path.exists(journal.errors_path)
+    assert open_journal(tmp_path).is_done(job)
+
+
+def test_a_failure_that_cannot_be_recorded_ends_the_run(
+    tmp_path, make_job, monkeypatch
+):
+    journal = open_journal(tmp_path)
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(journal, "end", fail)
+    worker = FakeWorker(JobResult(FAILED, "no luck"))
+    jobs = [make_job("a"), make_job("b")]
+    with pytest.raises(OSError, match="No space"):
+        work(journal, [worker], jobs, policy=Policy(retries=1))
+    assert "b" not in worker.calls
+    assert worker.calls[-1] == "close"
 
 
 @pytest.mark.parametrize("name", ["start", "end", "commit"])
@@ -830,7 +1191,10 @@ def test_a_list_of_jobs_names_folders_anywhere(tmp_path):
 BAD_NAMES = ['{"name": 1}', '{"name": ""}', '{"input": "a"}', '{"name": "a"}']
 
 
-@pytest.mark.parametrize("line", ["no json", "[]", "\xff", *BAD_NAMES])
+BAD_TEXTS = [r'{"name": "a\u0000"}', r'{"name": "b", "input": "x\ud800"}']
+
+
+@pytest.mark.parametrize("line", ["no json", "[]", "\xff", *BAD_NAMES, *BAD_TEXTS])
 def test_a_line_that_is_no_job_is_named(tmp_path, line):
     path = tmp_path / "jobs.jsonl"
     path.write_bytes(b'{"name": "a"}\n' + line.encode("latin-1") + b"\n")
@@ -864,6 +1228,43 @@ def test_an_output_folder_may_be_inside_another(tmp_path):
     path.write_text("\n".join(map(json.dumps, lines)))
     source = ListSource(str(path), "/in", "/out")
     assert len(list(source.list_jobs(Shard(0, 1)))) == 3
+
+
+def test_a_list_of_jobs_names_folders_whose_names_are_bytes(tmp_path):
+    name = os.fsdecode(b"\xff")
+    path = tmp_path / "jobs.jsonl"
+    path.write_text(json.dumps({"name": name}))
+    source = ListSource(str(path), "/in", "/out")
+    [(_, job)] = source.list_jobs(Shard(0, 1))
+    assert job.input_folder == "/in/" + name
+
+
+def test_a_flat_job_is_made_ready_while_others_clean_up(tmp_path, monkeypatch):
+    make, removals = os.mkdir, []
+
+    def make_late(path, *args, **options):
+        parent = os.path.dirname(path)
+        if os.path.basename(parent) == ".flat" and len(removals) < 5:
+            # another job has gone, and it was the last one
+            os.rmdir(parent)
+            removals.append(parent)
+        make(path, *args, **options)
+
+    job = FlatJob(str(tmp_path / "a"), str(tmp_path / "out" / "a.json"), ("a", "b"))
+    monkeypatch.setattr(os, "mkdir", make_late)
+    job.prepare()
+    assert os.path.islink(os.path.join(job.input_folder, "a"))
+    assert len(removals) == 5
+
+
+def test_a_flat_job_that_cannot_be_made_ready_says_so(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    job = FlatJob(str(tmp_path / "a"), str(tmp_path / "out" / "a.json"), ("a", "b"))
+    monkeypatch.setattr(os, "mkdir", fail)
+    with pytest.raises(FileNotFoundError):
+        job.prepare()
 
 
 def test_a_flat_job_goes_from_file_to_file(tmp_path):

@@ -496,6 +496,28 @@ def test_a_model_that_cannot_be_loaded_stops_the_run(bulk, tmp_path):
     assert bulk.errors() == {}
 
 
+def test_jobs_that_could_not_start_are_left_for_another_run(tmp_path):
+    project = make_project(tmp_path / "project", models.SCRIPT)
+    load = os.path.join(project, "load")
+    break_load = "open({!r}, 'w').write('raise RuntimeError(7)')".format(load)
+    bulk = Bulk(project, tmp_path).give("pass", count=5)
+    bulk.give(crash=[break_load, "import os", "os._exit(7)"])
+    jobs = tmp_path / "jobs.jsonl"
+    names = ["crash"] + ["{:04}".format(number) for number in range(5)]
+    jobs.write_text("".join(json.dumps({"name": name}) + "\n" for name in names))
+    command = ["--jobs", str(jobs), "--processes", "1", "--resume"]
+    ending = bulk.run(*command)
+    assert ending.code == 1, ending
+    # of the first two, either may be the first that is ready
+    assert re.search("^[45] have not run: continue with --resume", ending.output, re.M)
+    assert ending.errors.splitlines()[-1].startswith("error: the model could not be")
+    assert list(bulk.errors()) == ["crash"]
+    os.remove(load)
+    ending = bulk.run(*command)
+    assert re.search("^([45]) of \\1 jobs in .*: \\1 done", ending.output, re.M), ending
+    assert list(bulk.errors()) == ["crash"]
+
+
 def test_the_next_job_is_made_ready_while_one_runs(bulk):
     next_started = bulk.folder / "go"
     bulk.give("wait-for {}".format(next_started), count=2)

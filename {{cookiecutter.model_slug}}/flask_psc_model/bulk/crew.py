@@ -7,14 +7,34 @@ import logging
 import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Container, Deque, Dict, Iterable, Iterator, List, Optional, Sequence
+from typing import (
+    Container,
+    Deque,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Set,
+)
 
-from ..errors import FAILED, SHUTDOWN, STATUS_CODES, InvalidJob
+from ..errors import (
+    FAILED,
+    NOT_LOADED,
+    NOT_STARTED,
+    SHUTDOWN,
+    STATUS_CODES,
+    InvalidJob,
+)
 from ..jobs.result import JobResult
 from ..model.loading import describe
 from .jobs import FolderJob
 from .journal import MAX_LOSSES, Ended, Inputs, Journal
 from .workers import Worker, WorkerLost
+
+#: Kinds of the results of jobs that no model has seen.
+NOT_RUN = (NOT_LOADED, NOT_STARTED)
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +43,9 @@ class Crew:
     """Runs jobs on workers until no job is left.
 
     Each worker has a thread, and one for each job that it runs at once. A worker that
-    cannot load the model stops. A job whose worker was lost runs again, alone in its
-    worker. A job that fails with a status of 500 or above runs again after all others, as
-    often as is allowed.
+    cannot load the model stops; the job that it could not start is put back. A job whose
+    worker was lost runs again, alone in its worker. A job that fails with a status of 500
+    or above runs again after all others, as often as is allowed.
 
     Attributes:
         failure: why the last worker that stopped could not load the model.
@@ -46,7 +66,7 @@ class Crew:
         Args:
             workers: at least one.
             jobs: to run; each is fetched when a worker is free.
-            journal: records which jobs run.
+            journal: records which jobs run, and which run again.
             retries: how often a job runs again after it has failed.
             attempts: of jobs that have failed in earlier runs, by their names.
             suspects: names of jobs beside which no other one runs.
@@ -62,6 +82,8 @@ class Crew:
         self._waiting: Deque[FolderJob] = collections.deque()
         self._failed: Deque[FolderJob] = collections.deque()
         self._running: Dict[Worker, List[FolderJob]] = {each: [] for each in workers}
+        # their threads run no other job until the model is loaded again
+        self._leaving: Set[Worker] = set()
         self._losses: List[str] = []
         self._attempts = dict(attempts or {})
         self._results: "queue.Queue[Ended]" = queue.Queue()
@@ -133,12 +155,15 @@ class Crew:
                     is_lost = False
                 if not self._load(worker):
                     return
+                self._leaving.discard(worker)
                 with ThreadPoolExecutor(worker.capacity) as pool:
                     runs = [
                         pool.submit(self._run_jobs, worker)
                         for _ in range(worker.capacity)
                     ]
-                if all(run.result() for run in runs):
+                for run in runs:
+                    run.result()
+                if not self._has_jobs():
                     return
             except WorkerLost as error:
                 is_lost = True
@@ -154,36 +179,36 @@ class Crew:
             log.error("a worker stops: %s", result.message)
         return False
 
-    def _run_jobs(self, worker: Worker) -> bool:
-        """Run one job after the other; return False if the worker has to load again.
+    def _run_jobs(self, worker: Worker) -> None:
+        """Run one job after the other, in one of the threads of a worker.
 
         Raises:
             WorkerLost: the worker is gone.
         """
-        while worker.load().ok:
-            job = self._next_job(worker)
-            if job is None:
-                return True
-            self._run(worker, job)
-        return False
+        try:
+            while worker.load().ok:
+                job = self._next_job(worker)
+                if job is None:
+                    return
+                self._run(worker, job)
+        finally:
+            # the worker starts again once all of its threads have ended
+            with self._changed:
+                self._leaving.add(worker)
+                self._changed.notify_all()
 
     def _run(self, worker: Worker, job: FolderJob) -> None:
-        inputs = self._journal.read_inputs(job)
         try:
             self._journal.start(job)
         except OSError as error:
-            self.error = error
-            self.stop()
+            self._fail(error)
             self._leave(worker, job)
             return
+        inputs: Inputs = {}
         try:
-            job.prepare()
-            result = worker.run(job)
-            if result.ok:
-                job.finish()
+            inputs = self._journal.read_inputs(job)
+            result = self._execute(worker, job)
         except WorkerLost:
-            # before another worker runs the job
-            job.clean_up()
             self._requeue(worker, job, inputs)
             raise
         except InvalidJob as error:
@@ -191,16 +216,27 @@ class Crew:
         except Exception as error:
             log.exception("the job %s failed", job.name)
             result = JobResult(FAILED, f"unexpected error: {describe(error)}")
-        job.clean_up()
         self._finish(worker, job, result, inputs)
+
+    def _execute(self, worker: Worker, job: FolderJob) -> JobResult:
+        try:
+            job.prepare()
+            result = worker.run(job)
+            if result.ok:
+                job.finish()
+            return result
+        finally:
+            # before another worker runs the job
+            job.clean_up()
 
     def _next_job(self, worker: Worker) -> Optional[FolderJob]:
         """Wait for a job and return it, or None when no more will come.
 
-        A job that runs on another worker comes back if that worker is lost.
+        None comes, too, when another thread of the worker has ended. A job that runs on
+        another worker comes back if that worker is lost.
         """
         with self._changed:
-            while not self._is_stopping:
+            while not self._is_stopping and worker not in self._leaving:
                 job = self._peek()
                 if job and not self._must_wait(worker, job):
                     self._waiting.popleft()
@@ -210,6 +246,10 @@ class Crew:
                     break
                 self._changed.wait()
             return None
+
+    def _has_jobs(self) -> bool:
+        with self._changed:
+            return bool(self._peek()) or any(self._running.values())
 
     def _peek(self) -> Optional[FolderJob]:
         """Return the next job without removing it; the lock is held."""
@@ -233,18 +273,34 @@ class Crew:
         self, worker: Worker, job: FolderJob, result: JobResult, inputs: Inputs
     ) -> None:
         attempts = self._attempts.get(job.name, 0) + 1
-        with self._changed:
-            if self._is_aborted or result.reason == SHUTDOWN:
-                # it has not run to its end; the journal may be what has ended the run
-                with contextlib.suppress(OSError):
-                    self._journal.stop(job)
-            elif STATUS_CODES[result.kind] >= 500 and attempts <= self._retries:
-                log.warning("running %s again: %s", job.name, result.message)
-                self._attempts[job.name] = attempts
-                self._failed.append(job)
-            else:
-                self._results.put(Ended(job, result, inputs, attempts))
+        if result.kind in NOT_RUN or self._is_aborted or result.reason == SHUTDOWN:
+            # it has not run to its end; the journal may be what has ended the run
+            with contextlib.suppress(OSError):
+                self._journal.stop(job)
+            self._put_back(worker, job)
+            return
+        ended = Ended(job, result, inputs, attempts)
+        if STATUS_CODES[result.kind] >= 500 and attempts <= self._retries:
+            self._retry(ended)
+        else:
+            self._results.put(ended)
         self._leave(worker, job)
+
+    def _retry(self, ended: Ended) -> None:
+        """Run a job again after all others, in this run or in the one that continues it."""
+        job, result = ended.job, ended.result
+        log.warning("running %s again: %s", job.name, result.message)
+        self._attempts[job.name] = ended.attempts
+        try:
+            self._journal.end(ended)
+        except OSError as error:
+            self._fail(error)
+        with self._changed:
+            self._failed.append(job)
+
+    def _fail(self, error: OSError) -> None:
+        self.error = error
+        self.stop()
 
     def _leave(self, worker: Worker, job: FolderJob) -> None:
         with self._changed:
@@ -252,11 +308,19 @@ class Crew:
             self._changed.notify_all()
 
     def _requeue(self, worker: Worker, job: FolderJob, inputs: Inputs) -> None:
+        with self._changed:
+            # its other threads would lose the job again
+            self._leaving.add(worker)
         self._losses.append(job.name)
         if self._losses.count(job.name) >= MAX_LOSSES:
             message = f"the machine or process that ran it was lost {MAX_LOSSES} times"
             self._finish(worker, job, JobResult(FAILED, message), inputs)
             return
+        self._put_back(worker, job)
+
+    def _put_back(self, worker: Worker, job: FolderJob) -> None:
+        """Let a job run once its worker has started again, or on another one."""
         with self._changed:
+            self._leaving.add(worker)
             self._waiting.appendleft(job)
         self._leave(worker, job)

@@ -12,6 +12,9 @@ from ..jobs.transaction import commit
 #: In the outputs folder of a flat run: the folders of its running jobs.
 FLAT_FOLDER = ".flat"
 
+#: How often the folders of a job are made anew, at most.
+MAX_ATTEMPTS = 100
+
 #: Size in bytes and time of the last change, in nanoseconds.
 FileState = Tuple[int, int]
 
@@ -88,7 +91,7 @@ class FlatJob(FolderJob):
     def prepare(self) -> None:
         """Make the folders of the job, with a link to the input file."""
         shutil.rmtree(self._folder, ignore_errors=True)
-        os.makedirs(self.input_folder)
+        _make(self.input_folder)
         os.symlink(self._source, os.path.join(self.input_folder, self._input_name))
 
     def finish(self) -> None:
@@ -113,6 +116,17 @@ class FlatJob(FolderJob):
     def read_outputs(self, names: Iterable[str]) -> Optional[Dict[str, int]]:
         """Return the size of the output file; None if it is missing."""
         return _measure({self._output_name: self._target})
+
+
+def _make(folder: str) -> None:
+    # other jobs, of other shards too, remove the folder that all share while it is empty
+    for left in reversed(range(MAX_ATTEMPTS)):
+        try:
+            os.makedirs(folder)
+            return
+        except FileNotFoundError:
+            if not left:
+                raise
 
 
 def _read(path: str) -> Optional[FileState]:

@@ -7,6 +7,7 @@ the files of all shards: their number may change.
 """
 
 import contextlib
+import errno
 import glob
 import json
 import os
@@ -68,6 +69,8 @@ class Ended(NamedTuple):
 class Journal:
     """The files of one shard, and what those of all shards said at the start.
 
+    Its files have the jobs of this shard only: others record their own.
+
     Attributes:
         errors_path: of the file of failed jobs, which exists only if there are any.
     """
@@ -83,12 +86,12 @@ class Journal:
 
         Args:
             outputs: existing folder of the files.
-            shard: whose files are written.
+            shard: whose jobs are recorded.
             origin: of the results of this run.
             names: of the inputs and of the outputs of the model.
         """
         self._outputs = outputs
-        self._is_alone = shard.count == 1
+        self._shard = shard
         self._origin = origin
         self._input_names, self._output_names = names
         numbered = f"-{shard.index}-of-{shard.count}"
@@ -113,7 +116,7 @@ class Journal:
             OSError: a file cannot be removed.
         """
         for kind, own in self._paths.items():
-            for path in self._find(kind) if self._is_alone else [own]:
+            for path in self._find(kind) if self._shard.count == 1 else [own]:
                 with contextlib.suppress(FileNotFoundError):
                     os.remove(path)
 
@@ -187,6 +190,8 @@ class Journal:
     def end(self, ended: Ended) -> None:
         """Record how a job ended; a success counts from the next `commit` on.
 
+        A job that failed may run again.
+
         Raises:
             OSError: that cannot be written.
         """
@@ -238,7 +243,7 @@ class Journal:
         Raises:
             OSError: it cannot be written.
         """
-        self._write_whole(self.errors_path, map(_encode, self._errors.values()))
+        self._write_whole(self.errors_path, self._list_errors())
         with contextlib.suppress(FileNotFoundError):
             if not any(_count_losses(self._paths[STARTED]).values()):
                 os.remove(self._paths[STARTED])
@@ -258,9 +263,14 @@ class Journal:
             _decode_inputs(entry), entry.get("outputs"), origin
         )
 
+    def _list_errors(self) -> Iterator[bytes]:
+        for name, entry in self._errors.items():
+            if self._shard.has(name):
+                yield _encode(entry)
+
     def _list_losses(self) -> Iterator[bytes]:
         for name, losses in self._losses.items():
-            if losses:
+            if losses and self._shard.has(name):
                 yield _encode({"job": name, "losses": losses})
 
     def _join(self, kind: str, suffix: str) -> str:
@@ -270,10 +280,12 @@ class Journal:
         """Return the files of all shards, the one that was written last at the end."""
         pattern = os.path.join(glob.escape(self._outputs), kind + "*.jsonl")
         form = re.compile(kind + r"(-\d+-of-\d+)?\.jsonl")
-        found = [
-            each for each in glob.glob(pattern) if form.match(os.path.basename(each))
-        ]
-        return sorted(found, key=os.path.getmtime)
+        found = []
+        for path in glob.glob(pattern):
+            if form.match(os.path.basename(path)):
+                with _ignore_missing():
+                    found.append((os.path.getmtime(path), path))
+        return [path for _, path in sorted(found)]
 
     def _append(self, kind: str, data: bytes, is_durable: bool = False) -> None:
         with self._lock, open(self._paths[kind], "ab") as file:
@@ -299,6 +311,17 @@ class Journal:
                 os.remove(new)
 
 
+@contextlib.contextmanager
+def _ignore_missing() -> Iterator[None]:
+    """Ignore that there is no file: another shard may remove its own at any time."""
+    try:
+        yield
+    except OSError as error:
+        # a network file system may have seen it a moment ago
+        if error.errno not in (errno.ENOENT, errno.ESTALE):
+            raise
+
+
 def _end_last_line(path: str) -> None:
     """End a line that a full disk has cut off, so that the next one is a line of its own."""
     with contextlib.suppress(FileNotFoundError), open(path, "rb+") as file:
@@ -315,7 +338,7 @@ def _encode(entry: Dict[str, Any]) -> bytes:
 
 def _read_lines(path: str) -> Iterator[Dict[str, Any]]:
     """Yield the entries of a file, whose last line may be cut off."""
-    with open(path, "rb") as file:
+    with _ignore_missing(), open(path, "rb") as file:
         for line in file:
             with contextlib.suppress(ValueError):
                 entry = json.loads(line.decode("utf-8"))

@@ -8,7 +8,7 @@ import os
 from typing import Any, Optional
 
 from ..errors import NOT_LOADED
-from ..jobs.result import READY, JobResult
+from ..jobs.result import READY, JobResult, not_loaded
 from ..model.loading import CLOSE_SECONDS, describe
 from .jobs import FolderJob
 from .workers import Model, ProcessWorker, Worker, WorkerLost
@@ -28,7 +28,6 @@ class ModelActor:
         """Set the model; it is started in `load`, where errors have a message."""
         self._model = model
         self._worker: Optional[ProcessWorker] = None
-        self._is_stopping = False
 
     def load(self) -> JobResult:
         """Load the model and return the result."""
@@ -42,12 +41,10 @@ class ModelActor:
                 NOT_LOADED, f"cannot start on {os.uname()[1]}: {describe(error)}"
             )
 
-    def run(self, job: FolderJob) -> Optional[JobResult]:
-        """Run a job; return None if the model could not be loaded again."""
+    def run(self, job: FolderJob) -> JobResult:
+        """Run a job; its result may be that the model could not be loaded again."""
         if self._worker is None:
-            return None
-        if not self._is_stopping and not self._worker.load().ok:
-            return None
+            return not_loaded("the actor has not loaded the model")
         return self._worker.run(job)
 
     def count_slots(self) -> int:
@@ -60,7 +57,6 @@ class ModelActor:
 
     def stop(self) -> None:
         """Start no job that waits for the model."""
-        self._is_stopping = True
         if self._worker is not None:
             self._worker.stop()
 
@@ -88,6 +84,7 @@ class RayWorker(Worker):
         self._ray = ray
         self._model = model
         self._is_loaded = False
+        self._is_broken = False
         self._losses = 0
         self._actor = self._start_actor()
 
@@ -95,8 +92,10 @@ class RayWorker(Worker):
         """Wait until the actor has started and loaded the model.
 
         Raises:
-            WorkerLost: the actor is gone.
+            WorkerLost: the actor is gone, or cannot load the model again.
         """
+        if self._is_broken:
+            raise WorkerLost("the model could not be loaded again")
         if self._is_loaded:
             return READY
         try:
@@ -115,16 +114,17 @@ class RayWorker(Worker):
         """Run a job.
 
         Raises:
-            WorkerLost: the actor is gone, or cannot load the model again.
+            WorkerLost: the actor is gone.
         """
-        result: Optional[JobResult] = self._get(self._actor.run.remote(job))
-        if result is None:
-            raise WorkerLost("the model could not be loaded again")
+        result: JobResult = self._get(self._actor.run.remote(job))
+        if result.kind == NOT_LOADED:
+            # another machine may load the model
+            self._is_broken = True
         return result
 
     def replace(self) -> None:
         """Request another actor."""
-        self._is_loaded = False
+        self._is_loaded = self._is_broken = False
         self._actor = self._start_actor()
 
     def sync(self) -> None:

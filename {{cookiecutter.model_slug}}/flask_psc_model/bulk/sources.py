@@ -184,6 +184,8 @@ class ListSource:
             text = content.get(key, content.get("name"))
             if not isinstance(text, str) or not text or "\0" in text:
                 raise ValueError(f"its {key!r} is {json.dumps(text)}, not a text")
+            # no file can have a name that this refuses
+            os.fsencode(text)
             texts[key] = text
         return FolderJob(
             texts["name"],

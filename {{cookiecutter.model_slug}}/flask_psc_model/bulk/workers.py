@@ -56,7 +56,7 @@ class Worker(ABC):
 
     @abstractmethod
     def run(self, job: FolderJob) -> JobResult:
-        """Run a job; several threads may.
+        """Run a job; several threads may. A job that has not run at all runs again.
 
         Raises:
             WorkerLost: the worker is gone.
