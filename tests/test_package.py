@@ -59,7 +59,7 @@ def test_the_wheel_holds_the_runtime_as_it_stands(wheel: Path) -> None:
         licences = [name for name in archive.namelist() if name.endswith(".dist-info/licenses/LICENSE")]
         metadata = archive.read(f"flask_psc_model-{runtime_version()}.dist-info/METADATA").decode("utf-8")
     source = Repository(TEMPLATE / RUNTIME)
-    names = [name for name in source.files() if name.endswith(RUNTIME_SUFFIXES)]
+    names = [name for name in source.files() if name.endswith(RUNTIME_SUFFIXES) and name != "ruff.toml"]
     assert packed == {f"{RUNTIME}/{name}": (source.path / name).read_bytes() for name in names}
     assert "Requires-Python: >=3.6\n" in metadata
     assert len(licences) == 1
