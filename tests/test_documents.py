@@ -111,6 +111,11 @@ def test_every_command_that_a_document_names_is_there(documents: list[Documents]
     assert named == {path.stem for path in (TEMPLATE / "flask_psc_model" / "cli").glob("[!_]*.py")} - {"run_model"}
 
 
+def test_no_tool_that_needs_a_newer_python_goes_into_the_environment_of_the_model(documents: list[Documents]) -> None:
+    texts = {text for each in documents for text in each.texts.values()}
+    assert {found for text in texts for found in re.findall(r'pip install "?(?:cruft|pre-commit)', text)} == set()
+
+
 def test_every_variable_that_the_runtime_reads_is_documented(documents: list[Documents]) -> None:
     # a name between quotes, alone: in a message it would stand in a sentence
     read = find_in_runtime(r'"((?:PSC|JOB)_[A-Z_]+[A-Z])"')
