@@ -45,6 +45,17 @@ HOOKS = {
 }
 
 
+#: The files that managers of Renovate read by default, of which pre-commit is off unless it is turned on.
+MANAGERS = {
+    "dockerfile": r"(^|/|\.)([Dd]ocker|[Cc]ontainer)file$",
+    "gitlabci": r"\.gitlab-ci\.ya?ml$",
+    "pip_requirements": r"(^|/)[\w-]*requirements([-.]\w+)?\.(txt|pip)$",
+    "pip_setup": r"(^|/)setup\.py$",
+    "pipenv": r"(^|/)Pipfile$",
+    "pre-commit": r"(^|/)\.pre-commit-config\.ya?ml$",
+}
+
+
 @each_ci
 def test_only_the_files_that_fit_are_there(bake: Bake, defaults: Repository, ci: str) -> None:
     repository = bake(ci=ci)
@@ -129,14 +140,16 @@ def test_zizmor_finds_nothing(bake: Bake, answers: dict[str, str]) -> None:
         assert "No findings to report" in output
 
 
-@pytest.mark.parametrize("python", QUESTIONS["python_version"])
-def test_no_packages_are_proposed_for_another_python(bake: Bake, python: str) -> None:
+@pytest.mark.parametrize("python", ["3.12", "3.6"])
+def test_no_packages_and_no_base_image_are_proposed(bake: Bake, python: str) -> None:
     dependabot = yaml.safe_load(bake(ci="github", python_version=python).read(".github/dependabot.yml"))
     assert {update["package-ecosystem"] for update in dependabot["updates"]} == {"pre-commit", "github-actions"}
-    renovate = json.loads(bake(ci="gitlab", python_version=python).read("renovate.json"))
-    assert renovate["constraints"]["python"] == f"~={python}.0"
+    repository = bake(ci="gitlab", python_version=python)
+    renovate = json.loads(repository.read("renovate.json"))
     disabled = {name for rule in renovate["packageRules"] if not rule["enabled"] for name in rule["matchManagers"]}
-    assert disabled == {"dockerfile"} | ({"pip_requirements", "pip-compile"} if python in ("3.8", "3.6") else set())
+    enabled = {name for name, pattern in MANAGERS.items() if name not in disabled and find(repository, pattern)}
+    assert enabled == {"gitlabci", "pre-commit"}
+    assert renovate["pre-commit"]["enabled"]
 
 
 def test_the_workflow_of_the_template_is_valid() -> None:
@@ -278,6 +291,11 @@ def test_the_tools_are_those_that_the_template_is_tested_with(defaults: Reposito
 def check_schema(repository: Repository, name: str, schema: str) -> None:
     """Check a file against a published schema, of which check-jsonschema brings a copy."""
     repository.run(TOOLS / "check-jsonschema", "--builtin-schema", f"vendor.{schema}", name)
+
+
+def find(repository: Repository, pattern: str) -> list[str]:
+    """Return the files of a repository that match a pattern."""
+    return [name for name in repository.files() if re.search(pattern, name)]
 
 
 def jobs(repository: Repository, name: str) -> dict[str, Any]:
