@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,14 @@ def test_the_pipeline_is_valid(bake: Bake, answers: dict[str, str], tmp_path: Pa
         script = tmp_path / f"{name}.sh"
         script.write_text("\n".join(["#!/bin/sh", *job.get("before_script", []), *job["script"]]), encoding="utf-8")
         repository.run(TOOLS / "shellcheck", script)
+
+
+def test_the_engine_of_the_pipeline_listens_on_its_socket_only(bake: Bake) -> None:
+    job = jobs(bake(ci="gitlab"), ".gitlab-ci.yml")["build"]
+    assert job["variables"]["DOCKER_HOST"].startswith("unix:///")
+    # given options only, the entry point of docker:dind adds a host that anybody on the network reaches
+    engine = job["before_script"][0].partition(">")[0]
+    assert shlex.split(engine) == ["dockerd-entrypoint.sh", "dockerd", "--host", "$DOCKER_HOST"]
 
 
 @each_answers
