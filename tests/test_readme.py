@@ -53,6 +53,16 @@ def test_every_make_target_is_there(page: Path) -> None:
     assert [name for name in named if name not in targets] == []
 
 
+def test_the_quick_start_says_which_python_the_default_answers_need() -> None:
+    (steps,) = re.findall(r"\n## Quick start\n(.*?)\n## ", read(ROOT / "README.md"), re.DOTALL)
+    default = QUESTIONS["python_version"][0]
+    assert re.findall(r"python([\d.]+) -m venv", steps) == [default]
+    assert f"Python {default}" in steps
+    assert "python_version=" in steps
+    # Debian's Python refuses this
+    assert "pip install cookiecutter" not in steps
+
+
 def test_the_table_of_questions_is_that_of_the_template() -> None:
     rows = table(ROOT / "README.md", "key")
     assert [row[0] for row in rows] == [f"`{key}`" for key in QUESTIONS if not key.startswith("_")]
