@@ -11,6 +11,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from repository import QUESTIONS, ROOT, TEMPLATE
+from test_documents import find_rows_outside_tables
 
 from template_extensions.images import base_images
 
@@ -31,6 +32,11 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         if not target.is_relative_to(ROOT) or not target.exists() or (anchor and anchor not in anchors(target)):
             broken.append(link)
     assert broken == []
+
+
+@each_page
+def test_no_table_is_broken_by_a_blank_line(page: Path) -> None:
+    assert find_rows_outside_tables(read(page)) == []
 
 
 def test_the_readme_links_to_every_page() -> None:
