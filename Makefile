@@ -53,8 +53,8 @@ lint: $(VENV)/.installed-dev ## check the style and the types
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy $(CODE)
-	cd '$(RUNTIME_HOME)' && '$(TOOLS)/ruff' check --quiet flask_psc_model
-	cd '$(RUNTIME_HOME)' && '$(TOOLS)/ruff' format --check --quiet flask_psc_model
+	cd '$(RUNTIME_HOME)/flask_psc_model' && '$(TOOLS)/ruff' check --quiet .
+	cd '$(RUNTIME_HOME)/flask_psc_model' && '$(TOOLS)/ruff' format --check --quiet .
 	cd '$(RUNTIME_HOME)' && '$(TOOLS)/mypy' --cache-dir '$(MYPY_CACHE_DIR)/runtime' -p flask_psc_model
 
 lock: $(VENV)/.installed-dev ## renew the pinned requirements

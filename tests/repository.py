@@ -32,7 +32,7 @@ AUTHOR = "Your Name"
 ENTER = "\n" * len([name for name in QUESTIONS if not name.startswith("_")])
 
 #: The files of the runtime end in these; a cache beside them does not.
-RUNTIME_SUFFIXES = (".py", ".typed", ".html", ".css", ".js", ".yaml", "LICENSE")
+RUNTIME_SUFFIXES = (".py", ".typed", ".html", ".css", ".js", ".yaml", "ruff.toml", "LICENSE")
 
 
 class Repository:
@@ -72,10 +72,10 @@ class Repository:
         inherited = environment.variables() if environment else os.environ
         return run(command, folder=self.path, environment={**inherited, **variables})
 
-    def check_style(self) -> None:
-        """Check with ruff, under the settings of the repository, that its code is clean and formatted."""
+    def check_style(self, folder: str = ".") -> None:
+        """Check with ruff, under the settings of the repository, that the code in a folder is clean and formatted."""
         for options in (["check"], ["format", "--check"]):
-            self.run(sys.executable, "-m", "ruff", *options, "--no-cache", ".")
+            self.run(sys.executable, "-m", "ruff", *options, "--no-cache", folder)
 
 
 def cookiecutter(

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from commands import CommandFailed
 from repository import AUTHOR, QUESTIONS, ROOT, RUNTIME_SUFFIXES, TEMPLATE, Repository
 from tidiness import find_faults
 
@@ -19,6 +20,13 @@ PATH = re.compile(r"`((?:[\w.-]+/)+(?:\*|[\w.-]+\.(?:in|json|md|py|sh|txt|toml|y
 
 #: Longer than what `class_name` keeps, so that the generated lines are as long as they get.
 LONG_NAME = "A " + "Very " * 12 + "Long Name"
+
+#: Syntax, by the Python that has it first.
+SYNTAX = {
+    (3, 8): 'if count := len("leaf"):\n    print(count)\n',
+    (3, 10): 'match len("leaf"):\n    case 4:\n        print(4)\n',
+    (3, 12): "type Leaf = str\n",
+}
 
 every_repository = pytest.mark.parametrize(
     "answers",
@@ -77,6 +85,32 @@ def test_the_code_is_clean(bake: Bake, answers: dict[str, str], tmp_path_factory
     repository = bake(**answers)
     repository.check_style()
     repository.run(sys.executable, "-m", "mypy", ".", MYPY_CACHE_DIR=str(tmp_path_factory.getbasetemp() / "mypy"))
+
+
+@pytest.mark.parametrize(
+    ("python", "runtime"), [*((python, "vendored") for python in QUESTIONS["python_version"]), ("3.12", "package")]
+)
+def test_ruff_checks_the_users_code_for_the_python_of_the_answers(bake: Bake, python: str, runtime: str) -> None:
+    repository = bake(python_version=python, runtime=runtime)
+    repository.check_style()
+    version = tuple(map(int, python.split(".")))
+    for since, code in SYNTAX.items():
+        (repository.path / "model_lib" / "modern.py").write_text(code, encoding="utf-8")
+        if version >= since:
+            repository.check_style()
+        else:
+            with pytest.raises(CommandFailed, match="invalid-syntax"):
+                repository.check_style()
+
+
+def test_the_users_settings_of_ruff_do_not_concern_the_server(bake: Bake) -> None:
+    repository = bake()
+    settings = 'target-version = "py313"\nline-length = 60\n[lint]\nselect = ["E501", "UP"]\n'
+    # ruff prefers this file to pyproject.toml
+    (repository.path / "ruff.toml").write_text(settings, encoding="utf-8")
+    with pytest.raises(CommandFailed, match="E501"):
+        repository.check_style()
+    repository.check_style("flask_psc_model")
 
 
 def test_the_metadata_has_every_key_of_the_specification(defaults: Repository) -> None:

@@ -96,6 +96,19 @@ def test_no_document_has_blank_lines_in_a_row_or_at_its_end(documents: list[Docu
     assert [name for name, text in texts if "\n\n\n" in without_code(text) or not re.search(r"[^\n]\n\Z", text)] == []
 
 
+def test_no_table_is_broken_by_a_blank_line(documents: list[Documents]) -> None:
+    texts = {(name, text) for each in documents for name, text in each.texts.items()}
+    assert {(name, row) for name, text in texts for row in find_rows_outside_tables(text)} == set()
+
+
+def test_a_table_that_is_broken_would_be_noticed() -> None:
+    table = "| status | meaning |\n|---|---|\n| 404 | the route does not exist |\n"
+    row = "| 408 | the request did not arrive in time |"
+    assert find_rows_outside_tables(f"{table}{row}\n\n```\n{row}\n```\n") == []
+    assert find_rows_outside_tables(f"{table}\n{row}\n") == [row]
+    assert find_rows_outside_tables(f"- a list\n\n  {row}\n") == [row]
+
+
 def test_the_tour_of_the_readme_names_everything_at_the_top_level(documents: list[Documents]) -> None:
     for each in documents:
         tour = each.texts[README].split("\n## A quick tour\n")[1].split("\n## ")[0]
@@ -111,11 +124,17 @@ def test_every_command_that_a_document_names_is_there(documents: list[Documents]
     assert named == {path.stem for path in (TEMPLATE / "flask_psc_model" / "cli").glob("[!_]*.py")} - {"run_model"}
 
 
-def test_every_variable_that_the_runtime_reads_is_documented(documents: list[Documents]) -> None:
+def test_no_tool_that_needs_a_newer_python_goes_into_the_environment_of_the_model(documents: list[Documents]) -> None:
+    texts = {text for each in documents for text in each.texts.values()}
+    assert {found for text in texts for found in re.findall(r'pip install "?(?:cruft|pre-commit)', text)} == set()
+
+
+def test_every_variable_that_the_runtime_reads_is_documented_once(documents: list[Documents]) -> None:
     # a name between quotes, alone: in a message it would stand in a sentence
     read = find_in_runtime(r'"((?:PSC|JOB)_[A-Z_]+[A-Z])"')
     assert "PSC_MODEL_PORT" in read
-    assert read == set(re.findall(r"^\| `((?:PSC|JOB)_\w+)` \|", documents[0].texts[f"{PAGES}configuration.md"], re.M))
+    section = documents[0].texts[f"{PAGES}configuration.md"].split("\n## Environment variables\n")[1].split("\n## ")[0]
+    assert sorted(read) == sorted(re.findall(r"^\| `((?:PSC|JOB)_\w+)` \|", section, re.M))
 
 
 def test_every_metric_is_documented(documents: list[Documents]) -> None:
@@ -155,6 +174,12 @@ def find_anchors(markdown: str) -> set[str]:
         numbers = itertools.chain([""], (f"-{number}" for number in itertools.count(1)))
         anchors.add(next(stem + number for number in numbers if stem + number not in anchors))
     return anchors
+
+
+def find_rows_outside_tables(markdown: str) -> list[str]:
+    """Return the lines of text that begin as a row of a table does."""
+    texts = [token.content for token in parse(markdown) if token.type == "inline"]
+    return [line for text in texts for line in text.split("\n") if line.startswith("|")]
 
 
 def without_code(markdown: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,17 @@ HOOKS = {
 }
 
 
+#: The files that managers of Renovate read by default, of which pre-commit is off unless it is turned on.
+MANAGERS = {
+    "dockerfile": r"(^|/|\.)([Dd]ocker|[Cc]ontainer)file$",
+    "gitlabci": r"\.gitlab-ci\.ya?ml$",
+    "pip_requirements": r"(^|/)[\w-]*requirements([-.]\w+)?\.(txt|pip)$",
+    "pip_setup": r"(^|/)setup\.py$",
+    "pipenv": r"(^|/)Pipfile$",
+    "pre-commit": r"(^|/)\.pre-commit-config\.ya?ml$",
+}
+
+
 @each_ci
 def test_only_the_files_that_fit_are_there(bake: Bake, defaults: Repository, ci: str) -> None:
     repository = bake(ci=ci)
@@ -75,6 +87,14 @@ def test_the_pipeline_is_valid(bake: Bake, answers: dict[str, str], tmp_path: Pa
         repository.run(TOOLS / "shellcheck", script)
 
 
+def test_the_engine_of_the_pipeline_listens_on_its_socket_only(bake: Bake) -> None:
+    job = jobs(bake(ci="gitlab"), ".gitlab-ci.yml")["build"]
+    assert job["variables"]["DOCKER_HOST"].startswith("unix:///")
+    # given options only, the entry point of docker:dind adds a host that anybody on the network reaches
+    engine = job["before_script"][0].partition(">")[0]
+    assert shlex.split(engine) == ["dockerd-entrypoint.sh", "dockerd", "--host", "$DOCKER_HOST"]
+
+
 @each_answers
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
 def test_it_checks_builds_and_pushes_at_a_tag(bake: Bake, answers: dict[str, str], ci: str) -> None:
@@ -92,6 +112,8 @@ def test_it_checks_builds_and_pushes_at_a_tag(bake: Bake, answers: dict[str, str
     assert positions == sorted(positions)
     assert ("aws ecr get-login-password" in image) == ("image_registry" in answers)
     assert ("flask-psc-model==" in image) == ("runtime" in answers)
+    # pip would look at the index too, and may prefer what it has
+    assert "--find-links" not in image
     # the machines of continuous integration have no GPU, and frameworks round each in their own way
     assert ("--gpus 0" in image) == ("accelerator" in answers)
     assert ("--tolerance" in image) == ("framework" in answers)
@@ -129,14 +151,16 @@ def test_zizmor_finds_nothing(bake: Bake, answers: dict[str, str]) -> None:
         assert "No findings to report" in output
 
 
-@pytest.mark.parametrize("python", QUESTIONS["python_version"])
-def test_no_packages_are_proposed_for_another_python(bake: Bake, python: str) -> None:
+@pytest.mark.parametrize("python", ["3.12", "3.6"])
+def test_no_packages_and_no_base_image_are_proposed(bake: Bake, python: str) -> None:
     dependabot = yaml.safe_load(bake(ci="github", python_version=python).read(".github/dependabot.yml"))
     assert {update["package-ecosystem"] for update in dependabot["updates"]} == {"pre-commit", "github-actions"}
-    renovate = json.loads(bake(ci="gitlab", python_version=python).read("renovate.json"))
-    assert renovate["constraints"]["python"] == f"~={python}.0"
+    repository = bake(ci="gitlab", python_version=python)
+    renovate = json.loads(repository.read("renovate.json"))
     disabled = {name for rule in renovate["packageRules"] if not rule["enabled"] for name in rule["matchManagers"]}
-    assert disabled == {"dockerfile"} | ({"pip_requirements", "pip-compile"} if python in ("3.8", "3.6") else set())
+    enabled = {name for name, pattern in MANAGERS.items() if name not in disabled and find(repository, pattern)}
+    assert enabled == {"gitlabci", "pre-commit"}
+    assert renovate["pre-commit"]["enabled"]
 
 
 def test_the_workflow_of_the_template_is_valid() -> None:
@@ -278,6 +302,11 @@ def test_the_tools_are_those_that_the_template_is_tested_with(defaults: Reposito
 def check_schema(repository: Repository, name: str, schema: str) -> None:
     """Check a file against a published schema, of which check-jsonschema brings a copy."""
     repository.run(TOOLS / "check-jsonschema", "--builtin-schema", f"vendor.{schema}", name)
+
+
+def find(repository: Repository, pattern: str) -> list[str]:
+    """Return the files of a repository that match a pattern."""
+    return [name for name in repository.files() if re.search(pattern, name)]
 
 
 def jobs(repository: Repository, name: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import make_bake, make_environment
+from dockerfile import parse
 from environment import Environment
 from interpreters import find_interpreter
 from repository import RUNTIME_SUFFIXES, TEMPLATE, Repository, cookiecutter
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 RUNTIME = "flask_psc_model"
 PIN = f"flask-psc-model=={runtime_version()}\n"
+
+#: Answers with a base image that holds the framework.
+MODZY = {"framework": "pytorch", "python_version": "3.8", "accelerator": "cuda", "image_registry": "modzy"}
 
 #: The oldest Python, and the one that is the default.
 VERSIONS = ["3.6", "3.12"]
@@ -45,10 +50,20 @@ def version(request: pytest.FixtureRequest) -> str:
 def environment(
     version: str, wheel: Path, cookies_session: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Environment:
-    """Return an environment with what the repository requires, where the wheel is in a folder."""
+    """Return an environment with what the repository requires, where the wheel is in its folder `wheels`."""
     repository = make_bake(cookies_session)(python_version=version, runtime="package")
-    folder = tmp_path_factory.mktemp("environment") / version
-    return make_environment(folder, repository, version, "--find-links", wheel.parent)
+    install_wheel = add_wheel(repository, wheel)
+    environment = make_environment(tmp_path_factory.mktemp("environment") / version, repository, version)
+    repository.run("sh", "-c", install_wheel, environment=environment)
+    return environment
+
+
+def add_wheel(repository: Repository, wheel: Path) -> str:
+    """Keep the wheel in a repository as its page says; return the command that installs it in an environment."""
+    section = repository.read("docs/server/README.md").split("\n## Where the server comes from\n")[1].split("\n## ")[0]
+    add, install = re.findall(r"^```bash\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    repository.run("sh", "-e", "-c", add.replace("PATH_TO_THE_TEMPLATE/dist", str(wheel.parent)))
+    return str(install)
 
 
 @pytest.mark.command
@@ -59,7 +74,7 @@ def test_the_wheel_holds_the_runtime_as_it_stands(wheel: Path) -> None:
         licences = [name for name in archive.namelist() if name.endswith(".dist-info/licenses/LICENSE")]
         metadata = archive.read(f"flask_psc_model-{runtime_version()}.dist-info/METADATA").decode("utf-8")
     source = Repository(TEMPLATE / RUNTIME)
-    names = [name for name in source.files() if name.endswith(RUNTIME_SUFFIXES)]
+    names = [name for name in source.files() if name.endswith(RUNTIME_SUFFIXES) and name != "ruff.toml"]
     assert packed == {f"{RUNTIME}/{name}": (source.path / name).read_bytes() for name in names}
     assert "Requires-Python: >=3.6\n" in metadata
     assert len(licences) == 1
@@ -105,15 +120,39 @@ def test_only_the_folder_of_the_runtime_is_left_out(bake: Bake, defaults: Reposi
     assert not (bake(runtime="package").path / RUNTIME).exists()
 
 
-@pytest.mark.parametrize("answers", [{}, {"framework": "pytorch", "python_version": "3.8", "accelerator": "cuda"}])
+@pytest.mark.parametrize("answers", [{}, MODZY])
 def test_the_requirements_name_the_package_and_the_image_gets_no_folder(bake: Bake, answers: dict[str, str]) -> None:
     for runtime in ("vendored", "package"):
-        repository = bake(runtime=runtime, image_registry="modzy" if answers else "public", **answers)
+        repository = bake(runtime=runtime, **answers)
         is_package = runtime == "package"
         for name in ("requirements.in", "requirements.txt", *(["requirements-image.txt"] if answers else [])):
             assert (PIN in repository.read(name)) == is_package
         for name in ("Dockerfile", ".dockerignore"):
             assert (RUNTIME + "/" in repository.read(name)) != is_package
+
+
+@pytest.mark.command
+@pytest.mark.parametrize("answers", [{}, MODZY])
+def test_no_index_is_asked_for_a_wheel_in_the_repository(
+    bake: Bake, wheel: Path, answers: dict[str, str], tmp_path: Path
+) -> None:
+    repository = bake(runtime="package", **answers)
+    install_wheel = add_wheel(repository, wheel)
+    files = {path.name: path.read_text(encoding="utf-8") for path in repository.path.glob("requirements*")}
+    others = {path.name: path.read_text(encoding="utf-8") for path in bake(**answers).path.glob("requirements*")}
+    # an index may have the same version with a build tag, which pip prefers to the file of --find-links
+    assert files == others
+
+    keywords = [(instruction.keyword, instruction.rest) for instruction in parse(repository.read("Dockerfile"))]
+    copied = keywords.index(("COPY", "--chmod=755 wheels/ wheels/"))
+    assert keywords[copied + 1] == ("RUN", f"python -m {install_wheel.strip()}")
+    assert keywords[copied + 2][1].startswith("--chmod=755 requirements")
+    assert "!wheels/" in repository.read(".dockerignore").splitlines()
+
+    environment = Environment(tmp_path / "environment")
+    environment.create()
+    repository.run("sh", "-c", keywords[copied + 1][1], environment=environment, PIP_NO_INDEX="1")
+    assert PIN in repository.run("python", "-m", "pip", "list", "--format=freeze", environment=environment)
 
 
 def test_the_code_is_clean(bake: Bake, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from repository import QUESTIONS, ROOT, TEMPLATE
+from test_documents import find_rows_outside_tables
 
 from template_extensions.images import base_images
 
@@ -33,6 +34,11 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
     assert broken == []
 
 
+@each_page
+def test_no_table_is_broken_by_a_blank_line(page: Path) -> None:
+    assert find_rows_outside_tables(read(page)) == []
+
+
 def test_the_readme_links_to_every_page() -> None:
     linked = {(ROOT / link.partition("#")[0]).resolve() for link in links(ROOT / "README.md")}
     assert set(ROOT.glob("*.md")) | set(ROOT.glob("docs/*")) <= linked | {
@@ -51,6 +57,16 @@ def test_every_make_target_is_there(page: Path) -> None:
     targets = re.findall(r"^([a-z-]+):", read(ROOT / "Makefile"), re.MULTILINE)
     named = re.findall(r"(?:^ *|`)make ([a-z-]+)", read(page), re.MULTILINE)
     assert [name for name in named if name not in targets] == []
+
+
+def test_the_quick_start_says_which_python_the_default_answers_need() -> None:
+    (steps,) = re.findall(r"\n## Quick start\n(.*?)\n## ", read(ROOT / "README.md"), re.DOTALL)
+    default = QUESTIONS["python_version"][0]
+    assert re.findall(r"python([\d.]+) -m venv", steps) == [default]
+    assert f"Python {default}" in steps
+    assert "python_version=" in steps
+    # Debian's Python refuses this
+    assert "pip install cookiecutter" not in steps
 
 
 def test_the_table_of_questions_is_that_of_the_template() -> None:

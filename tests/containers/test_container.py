@@ -249,8 +249,9 @@ def test_it_holds_what_the_server_and_its_tests_need_and_no_more(image: str, def
     for name in folders:
         files = [path for path in (defaults.path / name).rglob("*") if path.is_file()]
         expected |= {str(path.relative_to(defaults.path)) for path in files}
-    # the commands of a developer's machine
-    expected = {path for path in expected if not path.startswith("flask_psc_model/tools/")}
+    # the commands of a developer's machine, and the settings of its linter
+    unused = ("flask_psc_model/tools/", "flask_psc_model/ruff.toml")
+    expected = {path for path in expected if not path.startswith(unused)}
     found = set(docker("run", "--rm", image, "find", ".", "-type", "f", "-printf", "%P\n").splitlines())
     compiled = {path for path in found if path.endswith(".pyc")}
     assert found - compiled == expected
