@@ -463,6 +463,35 @@ def test_tests_that_are_none_or_do_not_run_are_a_problem(project, tests, expecte
     assert expected in problem
 
 
+PRINTING = """
+import sys, unittest
+
+
+class Test(unittest.TestCase):
+    def test_it(self):
+        print("ERROR: no colour found")
+        print("FAIL: no colour found", file=sys.stderr)
+        print("it said: Ran 0 tests")
+        self.assertEqual(1, {})
+"""
+
+
+@pytest.mark.parametrize("value", [1, 2])
+def test_words_of_unittest_that_a_test_prints_are_no_failure(project, value):
+    write(project, "tests/test_model.py", PRINTING.format(value))
+    problems = list_problems(find_failures, project)
+    assert len(problems) == value - 1
+    for problem in problems:
+        assert problem.startswith("tests: FAIL: test_it (tests.test_model.Test")
+
+
+def test_a_crash_is_no_failure_that_was_printed_before(project):
+    code = "print('ERROR: no colour found', flush=True); import os; os._exit(7)"
+    write(project, "tests/test_model.py", code)
+    [problem] = list_problems(find_failures, project)
+    assert problem == "tests: python -m unittest ends with exit code 7"
+
+
 HANGING = """
 import os, subprocess, sys, time, unittest
 

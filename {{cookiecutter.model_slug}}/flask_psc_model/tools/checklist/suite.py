@@ -26,7 +26,9 @@ KINDS = {
 #: The number of failures to list.
 SHOWN = 5
 
-_FAILURE = re.compile(r"^(?:FAIL|ERROR): .*", re.MULTILINE)
+#: A failure as unittest prints it, below a rule: a model may print such words, too.
+_FAILURE = re.compile(r"^={70}\n((?:FAIL|ERROR): .*)", re.MULTILINE)
+_NO_TESTS = re.compile(r"^Ran 0 tests in ", re.MULTILINE)
 
 
 def find_failures(folder: str, timeout: int) -> Iterator[Problem]:
@@ -91,7 +93,7 @@ def _run_tests(folder: str, timeout: int) -> Iterator[Problem]:
         rest = len(failures) - SHOWN
         yield Problem("tests", f"{rest} more fail (run {COMMAND})")
     # without tests, the exit code is 0 before Python 3.12, and 5 since then
-    elif "Ran 0 tests" in output and not failures:
+    elif _NO_TESTS.search(output) and not failures:
         yield Problem("tests", f"{COMMAND} finds no tests: write some")
     elif code and not failures:
         yield Problem("tests", f"{COMMAND} ends with exit code {code}")
