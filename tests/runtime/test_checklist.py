@@ -492,6 +492,45 @@ def test_a_crash_is_no_failure_that_was_printed_before(project):
     assert problem == "tests: python -m unittest ends with exit code 7"
 
 
+#: Tests that leave children: one with their output, and one without a parent in a
+#: session of its own and without the variables of the tests.
+LEAVING = """
+import os, subprocess, sys, unittest
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+START = "import subprocess; print(subprocess.Popen({!r}, {}).pid)"
+DETACHED = "env={}, start_new_session=True, stdout=subprocess.DEVNULL"
+
+
+class Test(unittest.TestCase):
+    def test_it(self):
+        child = subprocess.Popen(SLEEP)
+        start = [sys.executable, "-c", START.format(SLEEP, DETACHED)]
+        orphan = subprocess.check_output(start, universal_newlines=True).strip()
+        with open(os.environ["PIDS"], "w") as file:
+            print(child.pid, orphan, os.environ["TMPDIR"], file=file)
+        print("x" * 100000)
+        self.assertEqual(1, RESULT)
+"""
+
+
+@pytest.mark.parametrize("result", [1, 2])
+def test_children_that_tests_leave_are_ended_with_them(
+    project, tmp_path, monkeypatch, result
+):
+    pids = tmp_path / "pids"
+    monkeypatch.setenv("PIDS", str(pids))
+    write(project, "tests/test_model.py", LEAVING.replace("RESULT", str(result)))
+    problems = list_problems(find_failures, project)
+    assert len(problems) == result - 1, problems
+    for problem in problems:
+        assert "FAIL: test_it" in problem
+    *processes, folder = find_hanging(pids)
+    assert len(processes) == 2
+    assert not any(map(is_alive, processes))
+    assert not os.path.exists(folder)
+
+
 HANGING = """
 import os, subprocess, sys, time, unittest
 

@@ -11,7 +11,7 @@ from ...model.cases import list_cases, list_cases_to_fill_in
 from ...model.system_packages import FILENAME, find_remedy_in_text
 from .. import show_name
 from ..interrupts import interruptible
-from ..processes import kill_tree
+from ..processes import ending_children
 from .point import Problem
 
 DATA = "tests/data"
@@ -100,30 +100,25 @@ def _run_tests(folder: str, timeout: int) -> Iterator[Problem]:
 
 
 def _run(folder: str, timeout: int) -> Tuple[int, str]:
-    """Run the tests, and return the exit code and what they print.
+    """Run the tests, end what they leave, and return the exit code and what they print.
 
     Raises:
         subprocess.TimeoutExpired: they do not end in time.
     """
-    with tempfile.TemporaryDirectory(prefix="psc-") as temporary:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "unittest"],
-            cwd=folder,
-            env=dict(os.environ, TMPDIR=temporary),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            # Ctrl-C ends this process only, which then ends the tests
-            start_new_session=True,
-        )
-        try:
-            with interruptible():
-                output = process.communicate(timeout=timeout)[0]
-        except BaseException:
-            # the servers of the tests have sessions of their own
-            kill_tree(process.pid)
-            process.communicate()
-            raise
-    return process.returncode, output
+    temporary = tempfile.TemporaryDirectory(prefix="psc-")
+    with temporary as path, tempfile.TemporaryFile() as output:
+        # a pipe would stay open for as long as a child of a test
+        with ending_children(), interruptible():
+            process = subprocess.run(
+                [sys.executable, "-m", "unittest"],
+                cwd=folder,
+                env=dict(os.environ, TMPDIR=path),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=timeout,
+                # Ctrl-C ends this process only, which then ends the tests
+                start_new_session=True,
+            )
+        output.seek(0)
+        return process.returncode, output.read().decode("utf-8", "replace")
