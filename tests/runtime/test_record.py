@@ -254,6 +254,18 @@ def test_a_model_that_cannot_be_loaded_is_one_line(tmp_path):
     assert ending.errors.count("\n") == 1
 
 
+@pytest.mark.server
+def test_an_app_that_does_not_import_is_one_line(project):
+    add_case(project, "examples/one", input_txt="1.5")
+    write(project, "app.py", "import nonexistent_pkg\n")
+    ending = record(project)
+    assert ending.code == 1, ending
+    assert ending.errors == (
+        "error: the server ./entrypoint.sh exited with code 3; the last error in its"
+        " log: ModuleNotFoundError: No module named 'nonexistent_pkg'\n"
+    )
+
+
 def test_without_a_case_it_says_where_to_add_one(project):
     ending = record(project)
     assert ending.code == 1, ending

@@ -12,7 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 from flask_psc_model import BatchModelBase, create_app, testing
-from flask_psc_model.testing import find_case_file
+from flask_psc_model.testing import find_case_file, live_server
+from flask_psc_model.testing.live_server import ServerNotStarted
 from flask_psc_model.testing.memory import release_models
 from werkzeug.wrappers import Response
 
@@ -1307,6 +1308,30 @@ def test_a_server_that_does_not_start_fails_with_its_log(live_project):
     code, output = run_unittest(live_project)
     assert code == 1
     assert "no start today" in output
+
+
+@pytest.mark.server
+def test_a_server_whose_app_does_not_import_says_why(tmp_path):
+    project = make_project(tmp_path / "project", models.ECHO)
+    write(project, "app.py", "import nonexistent_pkg\n")
+    with pytest.raises(ServerNotStarted, match="nonexistent_pkg") as caught:
+        testing.LiveServer(project).__enter__()
+    assert caught.value.problem == "the server ./entrypoint.sh exited with code 3"
+
+
+@pytest.mark.server
+def test_a_server_that_accepts_nothing_is_not_waited_for(tmp_path, monkeypatch):
+    timeouts = {"status": "0.1s"}
+    project = make_project(tmp_path / "project", models.ECHO, timeouts)
+    monkeypatch.setattr(live_server, "START_SECONDS", 2)
+    code = (
+        "import os, socket, time; s = socket.socket();"
+        " s.bind(('', int(os.environ['PSC_MODEL_PORT']))); s.listen(); time.sleep(600)"
+    )
+    server = testing.LiveServer(project, [sys.executable, "-c", code])
+    with pytest.raises(ServerNotStarted, match="does not answer"):
+        server.__enter__()
+    assert server.process.poll() is not None
 
 
 @pytest.mark.server
