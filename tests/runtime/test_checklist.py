@@ -610,7 +610,8 @@ def test_modules_that_are_not_copied_are_named_with_what_imports_them(project):
         "Dockerfile: does not copy lonely.py, which helpers/words.py needs: add COPY"
         " lonely.py ./",
     ]
-    write(project, "Dockerfile", DOCKERFILE + "COPY helpers lonely.py ./\n")
+    copies = "COPY helpers helpers\nCOPY lonely.py ./\n"
+    write(project, "Dockerfile", DOCKERFILE + copies)
     assert list_problems(image.find_uncopied, project) == [
         ".dockerignore: excludes helpers/__init__.py, which model_lib/model.py needs:"
         " add !helpers/",
@@ -739,7 +740,11 @@ def test_a_model_that_is_named_by_its_path_has_to_be_copied(project):
         ("COPY src/model_lib/ model_lib/", False),
         ("COPY src/*/ model_lib/", False),
         ('COPY ["src/a b", "./"]', False),
-        ("COPY /model_lib app.py ./", True),
+        ("COPY /model_lib model_lib/", True),
+        ("COPY 'app.py' \"./model.yaml\" ./", True),
+        ("COPY 'src/app.py' ./", False),
+        ("RUN cat <<END\nCOPY src ./\nEND", True),
+        ("RUN echo '<< is no <<END' \\\n  COPY src src", True),
         ("COPY model_lib/*.py ./", True),
         ("COPY --from=build /src/model_lib model_lib/", True),
         ("COPY $SOURCE ./", True),
@@ -794,11 +799,24 @@ def test_a_model_that_was_moved_below_another_folder_is_not_ready(project):
         ("COPY . .", True),
         ("COPY ./ /opt/app/", True),
         ("add a /a", True),
-        ("COPY --chown=1 --chmod=755 ./a/b/ b/", True),
-        ("COPY a/*/c.py ./", True),
-        ("COPY a/**/c.py ./", True),
-        ("COPY x \\\n  a ./", True),
-        ("COPY a/* ./", True),
+        ("COPY --chown=1 --chmod=755 ./a/b/ a/b/", True),
+        ("COPY a/*/c.py a/b/", True),
+        ("COPY a/**/c.py ./a/b/", True),
+        ("COPY a/b/c.py a/b", True),
+        ("COPY a/b/c.py a/b/c.py", True),
+        ("COPY --parents a/b/c.py ./", True),
+        ("COPY x \\\n  a /opt/app/a", True),
+        ("COPY a/* a/b/", True),
+        ("COPY a \\\n\n  # here\n  a/", True),
+        ("COPY 'a' \"a/\"", True),
+        ('COPY ["a", "a/"]', True),
+        ("COPY $SOURCE ./", True),
+        ("COPY a ${TARGET}/", True),
+        ("COPY ${SOURCE}/a a", True),
+        ("WORKDIR /opt/a\nCOPY a .", True),
+        ("FROM x AS base\nWORKDIR /opt/a\nFROM base\nCOPY a ./", True),
+        ("WORKDIR $HOME\nCOPY a ./", True),
+        ("COPY a /src/\nFROM x\nCOPY --from=0 /src a", True),
         ("COPY --from=build a a", False),
         ("COPY *.py ./", False),
         ("COPY b a", False),
@@ -806,6 +824,10 @@ def test_a_model_that_was_moved_below_another_folder_is_not_ready(project):
         ("RUN cp a b", False),
         ("# COPY a a", False),
         ("COPY [broken", False),
+        ("COPY 'a a", False),
+        ("COPY", False),
+        ("RUN cat <<END\nCOPY a a\nEND", False),
+        ("COPY <<-'END' b\nCOPY a a\n\tEND", False),
     ],
 )
 def test_a_line_of_a_dockerfile_is_read_as_the_engine_reads_it(project, line, copies):
@@ -816,6 +838,43 @@ def test_a_line_of_a_dockerfile_is_read_as_the_engine_reads_it(project, line, co
     write(project, "Dockerfile", DOCKERFILE + line + "\n")
     problems = list_problems(image.find_uncopied, project)
     assert (problems == []) is copies
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "COPY a ./",
+        "COPY --chmod=755 a/ ./",
+        "COPY a/ model_lib/ ./",
+        "COPY a /opt/app/",
+        "COPY a a/b/",
+        "COPY a/b b/",
+        "COPY a/* ./",
+        "COPY a/*/c.py ./",
+        "COPY a/b/c.py ./",
+        'COPY ["a", "."]',
+        "FROM x AS base\nWORKDIR /opt/a\nFROM x\nCOPY a ./",
+        "FROM x\nWORKDIR /opt/a\nFROM x\nCOPY a ./",
+        "WORKDIR /opt/a\nWORKDIR ../app\nCOPY a ./",
+    ],
+)
+def test_the_image_needs_a_package_in_a_folder_of_its_name(project, line):
+    write(project, "app.py", "import a.b.c")
+    add_file(project, "a/b/c.py", "")
+    write(project, ".dockerignore", "")
+    write(project, "Dockerfile", DOCKERFILE + line + "\n")
+    assert list_problems(image.find_uncopied, project) == [
+        "Dockerfile: copies a/b/c.py, which app.py needs, to another folder of the"
+        " image: write COPY a/ a/"
+    ]
+
+
+def test_a_data_file_may_be_in_another_folder_of_the_image(project):
+    write(project, "model_lib/model.py", "open('/weights.bin')")
+    add_file(project, "data/weights.bin", "")
+    write(project, ".dockerignore", "")
+    write(project, "Dockerfile", DOCKERFILE + "COPY data/ /\n")
+    assert list_problems(image.find_uncopied, project) == []
 
 
 @pytest.mark.parametrize(
