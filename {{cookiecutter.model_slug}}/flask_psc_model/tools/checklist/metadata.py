@@ -10,7 +10,8 @@ from ...model.metadata import load_metadata
 from ...model.spec import Limits, ModelSpec
 from .. import show_name
 from ..containers.engine import Engine, EngineError
-from ..health_check import DOCKERFILE, find_wrong_times
+from ..dockerfile import DOCKERFILE
+from ..health_check import find_wrong_times
 from ..image_files import describe_outdated, find_outdated
 from ..measurement.record import FILENAME as RECORD
 from ..measurement.record import Record
