@@ -222,6 +222,32 @@ def test_a_file_that_is_missing_is_named(project, name):
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "find"),
+    [
+        ("requirements.in", requirements.find_unpinned),
+        ("requirements.txt", requirements.find_unpinned),
+        ("requirements-image.txt", requirements.find_unpinned),
+        ("Dockerfile", image.find_uncopied),
+        ("Dockerfile", metadata.find_short_health_check),
+        (".dockerignore", image.find_uncopied),
+    ],
+)
+def test_a_file_that_is_not_utf_8_is_named(project, name, find):
+    path = os.path.join(project, name)
+    with open(path, "ab") as file:
+        file.write("# für\n".encode("latin-1"))
+    [problem] = list_problems(find, project)
+    assert problem.startswith("{} is not UTF-8: save it as UTF-8 (".format(path))
+
+
+def test_a_comment_on_system_packages_may_be_in_any_encoding(project):
+    with open(os.path.join(project, "system-packages.txt"), "wb") as file:
+        file.write("ffmpeg # für\n".encode("latin-1"))
+    write(project, "model_lib/model.py", "subprocess.run(['ffmpeg'])")
+    assert list_problems(system_packages.find_unlisted, project) == []
+
+
 def test_metadata_that_cannot_be_read_is_a_problem(project):
     write(project, "model.yaml", "a: b: c")
     for point in POINTS[:2]:

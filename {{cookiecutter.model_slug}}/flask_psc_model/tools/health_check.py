@@ -11,7 +11,7 @@ from typing import Dict, Iterator, Match, NamedTuple, Optional
 
 from ..model.units import format_duration, parse_duration
 from .dockerfile import DOCKERFILE
-from .files import replace_file
+from .files import read_text, replace_file
 
 #: Seconds beyond `timeout.status`, by the option of `check_status`, in CMD, and those of
 #: Docker.
@@ -90,6 +90,7 @@ def write_times(folder: str, status_timeout: float) -> Optional[str]:
 
     Raises:
         OSError: it cannot be written.
+        ValueError: it is not UTF-8.
     """
     text = changed = _read(folder)
     instructions = list(_INSTRUCTION.finditer(_blank_comments(text)))
@@ -153,7 +154,6 @@ def _wanted(name: str, status_timeout: float) -> str:
 def _read(folder: str) -> str:
     try:
         path = os.path.join(folder, DOCKERFILE)
-        with open(path, encoding="utf-8", newline="") as file:
-            return file.read()
+        return read_text(path, newline="")
     except FileNotFoundError:
         return ""

@@ -9,6 +9,7 @@ import shlex
 from typing import Dict, Iterator, List, NamedTuple, Optional
 
 from ..dockerfile import DOCKERFILE, list_instructions
+from ..files import read_text
 from ..requirements import PINNED
 from .data_files import find_data_files
 from .imports import find_imported_files, find_unresolved
@@ -77,9 +78,11 @@ def find_uncopied(folder: str) -> Iterator[Problem]:
     modules = set(needed)
     for name in OTHER_FILES:
         needed[name] = "the server"
-    copied = list_copied(_read(os.path.join(folder, DOCKERFILE)))
+    copied = list_copied(read_text(os.path.join(folder, DOCKERFILE)))
     ignore_file = os.path.join(folder, IGNORE_FILE)
-    ignored = list_ignored(_read(ignore_file)) if os.path.exists(ignore_file) else []
+    ignored = (
+        list_ignored(read_text(ignore_file)) if os.path.exists(ignore_file) else []
+    )
 
     def is_in_image(name: str) -> bool:
         is_copied = any(each.matches(name) for each in copied)
@@ -115,7 +118,7 @@ def find_uncopied(folder: str) -> Iterator[Problem]:
 
 
 def _find_missing(folder: str) -> Iterator[Problem]:
-    for path, _ in list_copied(_read(os.path.join(folder, DOCKERFILE))):
+    for path, _ in list_copied(read_text(os.path.join(folder, DOCKERFILE))):
         # the engine looks up variables and downloads
         if re.search(r"\$|://|@", path):
             continue
@@ -197,8 +200,3 @@ def _translate(pattern: str) -> str:
     return "".join(
         signs.get(part, part if part[:1] == "[" else re.escape(part)) for part in parts
     )
-
-
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8") as file:
-        return file.read()
