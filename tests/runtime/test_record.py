@@ -221,7 +221,10 @@ def test_a_case_that_does_not_do_what_it_should_is_not_recorded(project):
     }
     assert len(lines) == 7
     assert "500: the model failed: RuntimeError: broken" in lines["examples/break"]
-    assert "reversed.bin is not a regular file" in lines["examples/folder"]
+    assert lines["examples/folder"] == (
+        "reversed.bin is a folder: an output that is a folder needs a test of your own,"
+        ' see "Outputs that are folders" in docs/server/development.md'
+    )
     assert lines["examples/missing"].startswith("400: ")
     assert "has no input.txt: it holds imput.txt;" in lines["examples/missing"]
     assert "has input.png and input.txt" in lines["examples/two"]
