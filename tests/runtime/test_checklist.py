@@ -222,6 +222,32 @@ def test_a_file_that_is_missing_is_named(project, name):
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "find"),
+    [
+        ("requirements.in", requirements.find_unpinned),
+        ("requirements.txt", requirements.find_unpinned),
+        ("requirements-image.txt", requirements.find_unpinned),
+        ("Dockerfile", image.find_uncopied),
+        ("Dockerfile", metadata.find_short_health_check),
+        (".dockerignore", image.find_uncopied),
+    ],
+)
+def test_a_file_that_is_not_utf_8_is_named(project, name, find):
+    path = os.path.join(project, name)
+    with open(path, "ab") as file:
+        file.write("# für\n".encode("latin-1"))
+    [problem] = list_problems(find, project)
+    assert problem.startswith("{} is not UTF-8: save it as UTF-8 (".format(path))
+
+
+def test_a_comment_on_system_packages_may_be_in_any_encoding(project):
+    with open(os.path.join(project, "system-packages.txt"), "wb") as file:
+        file.write("ffmpeg # für\n".encode("latin-1"))
+    write(project, "model_lib/model.py", "subprocess.run(['ffmpeg'])")
+    assert list_problems(system_packages.find_unlisted, project) == []
+
+
 def test_metadata_that_cannot_be_read_is_a_problem(project):
     write(project, "model.yaml", "a: b: c")
     for point in POINTS[:2]:
@@ -463,6 +489,74 @@ def test_tests_that_are_none_or_do_not_run_are_a_problem(project, tests, expecte
     assert expected in problem
 
 
+PRINTING = """
+import sys, unittest
+
+
+class Test(unittest.TestCase):
+    def test_it(self):
+        print("ERROR: no colour found")
+        print("FAIL: no colour found", file=sys.stderr)
+        print("it said: Ran 0 tests")
+        self.assertEqual(1, {})
+"""
+
+
+@pytest.mark.parametrize("value", [1, 2])
+def test_words_of_unittest_that_a_test_prints_are_no_failure(project, value):
+    write(project, "tests/test_model.py", PRINTING.format(value))
+    problems = list_problems(find_failures, project)
+    assert len(problems) == value - 1
+    for problem in problems:
+        assert problem.startswith("tests: FAIL: test_it (tests.test_model.Test")
+
+
+def test_a_crash_is_no_failure_that_was_printed_before(project):
+    code = "print('ERROR: no colour found', flush=True); import os; os._exit(7)"
+    write(project, "tests/test_model.py", code)
+    [problem] = list_problems(find_failures, project)
+    assert problem == "tests: python -m unittest ends with exit code 7"
+
+
+#: Tests that leave children: one with their output, and one without a parent in a
+#: session of its own and without the variables of the tests.
+LEAVING = """
+import os, subprocess, sys, unittest
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+START = "import subprocess; print(subprocess.Popen({!r}, {}).pid)"
+DETACHED = "env={}, start_new_session=True, stdout=subprocess.DEVNULL"
+
+
+class Test(unittest.TestCase):
+    def test_it(self):
+        child = subprocess.Popen(SLEEP)
+        start = [sys.executable, "-c", START.format(SLEEP, DETACHED)]
+        orphan = subprocess.check_output(start, universal_newlines=True).strip()
+        with open(os.environ["PIDS"], "w") as file:
+            print(child.pid, orphan, os.environ["TMPDIR"], file=file)
+        print("x" * 100000)
+        self.assertEqual(1, RESULT)
+"""
+
+
+@pytest.mark.parametrize("result", [1, 2])
+def test_children_that_tests_leave_are_ended_with_them(
+    project, tmp_path, monkeypatch, result
+):
+    pids = tmp_path / "pids"
+    monkeypatch.setenv("PIDS", str(pids))
+    write(project, "tests/test_model.py", LEAVING.replace("RESULT", str(result)))
+    problems = list_problems(find_failures, project)
+    assert len(problems) == result - 1, problems
+    for problem in problems:
+        assert "FAIL: test_it" in problem
+    *processes, folder = find_hanging(pids)
+    assert len(processes) == 2
+    assert not any(map(is_alive, processes))
+    assert not os.path.exists(folder)
+
+
 HANGING = """
 import os, subprocess, sys, time, unittest
 
@@ -542,7 +636,8 @@ def test_modules_that_are_not_copied_are_named_with_what_imports_them(project):
         "Dockerfile: does not copy lonely.py, which helpers/words.py needs: add COPY"
         " lonely.py ./",
     ]
-    write(project, "Dockerfile", DOCKERFILE + "COPY helpers lonely.py ./\n")
+    copies = "COPY helpers helpers\nCOPY lonely.py ./\n"
+    write(project, "Dockerfile", DOCKERFILE + copies)
     assert list_problems(image.find_uncopied, project) == [
         ".dockerignore: excludes helpers/__init__.py, which model_lib/model.py needs:"
         " add !helpers/",
@@ -671,7 +766,11 @@ def test_a_model_that_is_named_by_its_path_has_to_be_copied(project):
         ("COPY src/model_lib/ model_lib/", False),
         ("COPY src/*/ model_lib/", False),
         ('COPY ["src/a b", "./"]', False),
-        ("COPY /model_lib app.py ./", True),
+        ("COPY /model_lib model_lib/", True),
+        ("COPY 'app.py' \"./model.yaml\" ./", True),
+        ("COPY 'src/app.py' ./", False),
+        ("RUN cat <<END\nCOPY src ./\nEND", True),
+        ("RUN echo '<< is no <<END' \\\n  COPY src src", True),
         ("COPY model_lib/*.py ./", True),
         ("COPY --from=build /src/model_lib model_lib/", True),
         ("COPY $SOURCE ./", True),
@@ -726,11 +825,24 @@ def test_a_model_that_was_moved_below_another_folder_is_not_ready(project):
         ("COPY . .", True),
         ("COPY ./ /opt/app/", True),
         ("add a /a", True),
-        ("COPY --chown=1 --chmod=755 ./a/b/ b/", True),
-        ("COPY a/*/c.py ./", True),
-        ("COPY a/**/c.py ./", True),
-        ("COPY x \\\n  a ./", True),
-        ("COPY a/* ./", True),
+        ("COPY --chown=1 --chmod=755 ./a/b/ a/b/", True),
+        ("COPY a/*/c.py a/b/", True),
+        ("COPY a/**/c.py ./a/b/", True),
+        ("COPY a/b/c.py a/b", True),
+        ("COPY a/b/c.py a/b/c.py", True),
+        ("COPY --parents a/b/c.py ./", True),
+        ("COPY x \\\n  a /opt/app/a", True),
+        ("COPY a/* a/b/", True),
+        ("COPY a \\\n\n  # here\n  a/", True),
+        ("COPY 'a' \"a/\"", True),
+        ('COPY ["a", "a/"]', True),
+        ("COPY $SOURCE ./", True),
+        ("COPY a ${TARGET}/", True),
+        ("COPY ${SOURCE}/a a", True),
+        ("WORKDIR /opt/a\nCOPY a .", True),
+        ("FROM x AS base\nWORKDIR /opt/a\nFROM base\nCOPY a ./", True),
+        ("WORKDIR $HOME\nCOPY a ./", True),
+        ("COPY a /src/\nFROM x\nCOPY --from=0 /src a", True),
         ("COPY --from=build a a", False),
         ("COPY *.py ./", False),
         ("COPY b a", False),
@@ -738,6 +850,10 @@ def test_a_model_that_was_moved_below_another_folder_is_not_ready(project):
         ("RUN cp a b", False),
         ("# COPY a a", False),
         ("COPY [broken", False),
+        ("COPY 'a a", False),
+        ("COPY", False),
+        ("RUN cat <<END\nCOPY a a\nEND", False),
+        ("COPY <<-'END' b\nCOPY a a\n\tEND", False),
     ],
 )
 def test_a_line_of_a_dockerfile_is_read_as_the_engine_reads_it(project, line, copies):
@@ -748,6 +864,43 @@ def test_a_line_of_a_dockerfile_is_read_as_the_engine_reads_it(project, line, co
     write(project, "Dockerfile", DOCKERFILE + line + "\n")
     problems = list_problems(image.find_uncopied, project)
     assert (problems == []) is copies
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "COPY a ./",
+        "COPY --chmod=755 a/ ./",
+        "COPY a/ model_lib/ ./",
+        "COPY a /opt/app/",
+        "COPY a a/b/",
+        "COPY a/b b/",
+        "COPY a/* ./",
+        "COPY a/*/c.py ./",
+        "COPY a/b/c.py ./",
+        'COPY ["a", "."]',
+        "FROM x AS base\nWORKDIR /opt/a\nFROM x\nCOPY a ./",
+        "FROM x\nWORKDIR /opt/a\nFROM x\nCOPY a ./",
+        "WORKDIR /opt/a\nWORKDIR ../app\nCOPY a ./",
+    ],
+)
+def test_the_image_needs_a_package_in_a_folder_of_its_name(project, line):
+    write(project, "app.py", "import a.b.c")
+    add_file(project, "a/b/c.py", "")
+    write(project, ".dockerignore", "")
+    write(project, "Dockerfile", DOCKERFILE + line + "\n")
+    assert list_problems(image.find_uncopied, project) == [
+        "Dockerfile: copies a/b/c.py, which app.py needs, to another folder of the"
+        " image: write COPY a/ a/"
+    ]
+
+
+def test_a_data_file_may_be_in_another_folder_of_the_image(project):
+    write(project, "model_lib/model.py", "open('/weights.bin')")
+    add_file(project, "data/weights.bin", "")
+    write(project, ".dockerignore", "")
+    write(project, "Dockerfile", DOCKERFILE + "COPY data/ /\n")
+    assert list_problems(image.find_uncopied, project) == []
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,8 @@ OURS = (
     'HEALTHCHECK{} \\\n    CMD ["python", "-m", "flask_psc_model.cli.check_status"{}]\n'
 )
 
+WINDOWS = OURS.replace("\\\n", "\\\n  # so long\n").replace("\n", "\r\n")
+
 DOCKERFILES = {
     "all times": (
         OURS.format(" --timeout=70s --start-period=1m10s", ', "--timeout", "65"'),
@@ -168,11 +170,16 @@ DOCKERFILES = {
         "healthcheck --timeout=3s CMD curl --timeout 3 x\r\n",
         "healthcheck --start-period=91s --timeout=91s CMD curl --timeout 3 x\r\n",
     ),
+    "comments": (
+        "HEALTHCHECK \\\n# not --timeout=1s\n  --timeout=3s \\ \n\n\t# CMD as below\n"
+        "    CMD python \\\n  # --timeout 2\n  -m x.check_status --timeout 3\n",
+        "HEALTHCHECK --start-period=91s \\\n# not --timeout=1s\n  --timeout=91s \\ \n\n"
+        "\t# CMD as below\n"
+        "    CMD python \\\n  # --timeout 2\n  -m x.check_status --timeout 86\n",
+    ),
     "carriage returns": (
-        OURS.replace("\n", "\r\n").format(" --timeout=3s --start-period=91s", ""),
-        OURS.replace("\n", "\r\n").format(
-            " --timeout=91s --start-period=91s", ', "--timeout", "86"'
-        ),
+        WINDOWS.format(" --timeout=3s --start-period=91s", ""),
+        WINDOWS.format(" --timeout=91s --start-period=91s", ', "--timeout", "86"'),
     ),
 }
 

@@ -396,6 +396,20 @@ def test_the_pods_run_as_the_user_of_the_dockerfile(
         assert capabilities == {"drop": ["ALL"]}
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "USER \\\n  # not root\n\n  5:6\n",
+        "USER 5:6\nRUN echo \\\nUSER 7\n",
+        "USER 5:6\nRUN cat <<END\nUSER 7\nEND\n",
+    ],
+)
+def test_the_user_is_that_of_an_instruction(repository, make_manifests, lines):
+    write(str(repository), "Dockerfile", "FROM a\n" + lines)
+    context = find_pod(make_manifests()[0])["securityContext"]
+    assert (context["runAsUser"], context["runAsGroup"]) == (5, 6)
+
+
 @pytest.mark.parametrize("user", ["root", "0", "0:0", "root:root"])
 def test_root_may_write_to_the_claim_whoever_owns_it(repository, make_manifests, user):
     write(str(repository), "Dockerfile", "FROM a\nUSER " + user)
@@ -844,12 +858,15 @@ def test_what_is_wrong_in_model_yaml_is_reported_in_one_line(
         ("FROM a\nUSER $ID:1\n", "USER $ID:1 is not an id"),
         ("FROM a\nUSER 2147483648\n", "USER 2147483648 is not an id"),
         ("FROM a\nUSER 1:2:3\n", "USER 1:2:3 is not an id"),
+        ("FROM a\nUSER 5\n# \udcfc", "is not UTF-8: save it as UTF-8"),
     ],
 )
 def test_a_user_that_no_manifest_can_name_is_reported_in_one_line(
     repository, capsys, dockerfile, message
 ):
-    write(str(repository), "Dockerfile", dockerfile)
+    (repository / "Dockerfile").write_bytes(
+        dockerfile.encode("utf-8", "surrogateescape")
+    )
     with pytest.raises(SystemExit) as caught:
         main(["--image", IMAGE], standalone_mode=False)
     assert caught.value.code == 1

@@ -319,6 +319,32 @@ def test_what_uv_says_is_one_line_and_nothing_is_written(project):
     assert project.read("requirements.txt") == before
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["Dockerfile"]
+    + ["requirements{}".format(end) for end in (".in", ".txt", "-dev.in", "-dev.txt")],
+)
+def test_a_file_that_is_not_utf_8_is_named_and_nothing_is_written(project, name):
+    path = os.path.join(project.folder, name)
+    with open(path, "ab") as file:
+        file.write("# für\n".encode("latin-1"))
+    before = {}
+    for each in os.listdir(project.folder):
+        if each.startswith("requirements"):
+            with open(os.path.join(project.folder, each), "rb") as file:
+                before[each] = file.read()
+    ending = project.lock()
+    assert ending.code == 1, ending
+    [line] = ending.errors.splitlines()
+    path = os.path.join(os.path.realpath(project.folder), name)
+    assert line.startswith("error: {} is not UTF-8: save it as UTF-8 (".format(path)), (
+        line
+    )
+    for each, content in before.items():
+        with open(os.path.join(project.folder, each), "rb") as file:
+            assert file.read() == content
+
+
 def test_of_a_traceback_the_error_is_shown(project):
     write(project.home, "broken", "Traceback (most recent call last):\n  a\nOdd: no\n")
     ending = project.lock()

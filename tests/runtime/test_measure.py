@@ -17,7 +17,7 @@ from flask_psc_model.model.metadata import Metadata
 from flask_psc_model.model.spec import ModelSpec
 from flask_psc_model.model.units import parse_duration
 from flask_psc_model.tools.containers.engine import EngineError
-from flask_psc_model.tools.measurement import memory, session
+from flask_psc_model.tools.measurement import memory, session, subject
 from flask_psc_model.tools.measurement.measurement import Measurement, Times
 from flask_psc_model.tools.measurement.proposal import EXAMPLE, propose
 from flask_psc_model.tools.measurement.record import Record
@@ -282,6 +282,55 @@ def test_a_server_that_does_not_start_is_one_line_with_the_end_of_its_log(tmp_pa
     line = check_refused(project)
     assert "./entrypoint.sh exited with code" in line
     assert "the last line of its log: error: no settings" in line
+
+
+@pytest.mark.server
+def test_an_app_that_does_not_import_is_one_line_with_its_error(tmp_path):
+    project = make(tmp_path, {"one": "a"})
+    with open(os.path.join(project, "app.py"), "a") as file:
+        file.write("import nonexistent_pkg\n")
+    line = check_refused(project)
+    assert line == (
+        "error: the server ./entrypoint.sh exited with code 3; the last error in its"
+        " log: ModuleNotFoundError: No module named 'nonexistent_pkg'"
+    )
+
+
+TRACEBACK = """\
+ready
+[7] [ERROR] Exception in worker process
+Traceback (most recent call last):
+  File "a.py", line 1, in <module>
+    import a
+KeyError: 'first'
+
+During handling of the above exception, another exception occurred:
+
+{0}Traceback (most recent call last):
+{0}  File "b.py", line 1, in <module>
+{0}    import b
+{0}ValueError: two lines:
+
+{0}the second
+{0}Worker failed to boot.
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        ("", "the last line of its log: (nothing)"),
+        ("ready\nNo space. \n\n", "the last line of its log: No space."),
+        (TRACEBACK.format(""), "the last error in its log: ValueError: two lines:"),
+        (TRACEBACK.format("    "), "the last error in its log: ValueError: two lines:"),
+        (
+            "Traceback (most recent call last):\n  File",
+            "the last line of its log: File",
+        ),
+    ],
+)
+def test_what_ends_a_log_is_found(log, expected):
+    assert subject.describe_log(log) == expected
 
 
 def test_a_missing_key_is_reported_before_anything_is_measured(tmp_path):

@@ -221,7 +221,10 @@ def test_a_case_that_does_not_do_what_it_should_is_not_recorded(project):
     }
     assert len(lines) == 7
     assert "500: the model failed: RuntimeError: broken" in lines["examples/break"]
-    assert "reversed.bin is not a regular file" in lines["examples/folder"]
+    assert lines["examples/folder"] == (
+        "reversed.bin is a folder: an output that is a folder needs a test of your own,"
+        ' see "Outputs that are folders" in docs/server/development.md'
+    )
     assert lines["examples/missing"].startswith("400: ")
     assert "has no input.txt: it holds imput.txt;" in lines["examples/missing"]
     assert "has input.png and input.txt" in lines["examples/two"]
@@ -252,6 +255,18 @@ def test_a_model_that_cannot_be_loaded_is_one_line(tmp_path):
     assert ending.errors.startswith("error: GET /status was answered 500: the model")
     assert "RuntimeError: no weights" in ending.errors
     assert ending.errors.count("\n") == 1
+
+
+@pytest.mark.server
+def test_an_app_that_does_not_import_is_one_line(project):
+    add_case(project, "examples/one", input_txt="1.5")
+    write(project, "app.py", "import nonexistent_pkg\n")
+    ending = record(project)
+    assert ending.code == 1, ending
+    assert ending.errors == (
+        "error: the server ./entrypoint.sh exited with code 3; the last error in its"
+        " log: ModuleNotFoundError: No module named 'nonexistent_pkg'\n"
+    )
 
 
 def test_without_a_case_it_says_where_to_add_one(project):

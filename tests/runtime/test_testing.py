@@ -12,7 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 from flask_psc_model import BatchModelBase, create_app, testing
-from flask_psc_model.testing import find_case_file
+from flask_psc_model.testing import find_case_file, live_server
+from flask_psc_model.testing.live_server import ServerNotStarted
 from flask_psc_model.testing.memory import release_models
 from werkzeug.wrappers import Response
 
@@ -726,7 +727,26 @@ def test_what_is_no_json_is_compared_byte_by_byte():
 
 def test_an_output_that_is_a_folder_is_no_file():
     text = check_fails(lambda case: case.check_results(None, b"1"))
-    assert "results.json is not a file" in text
+    assert "results.json is not a file: an output that is a folder needs a test" in text
+
+
+@pytest.mark.parametrize("expected", [[], ["a"], ["a", "b"]])
+def test_a_case_whose_output_is_a_folder_says_what_to_do(tmp_path, expected):
+    def run(input_path, output_path):
+        os.mkdir(output_path)
+        write(output_path, "a", "1")
+
+    case_folder = tmp_path / "examples" / "one"
+    case_folder.mkdir(parents=True)
+    write(str(case_folder), "input.txt", "a")
+    for name in expected:
+        folder = case_folder / "results.json"
+        folder.mkdir(exist_ok=True)
+        write(str(folder), name, "1")
+    examples = str(case_folder.parent)
+    text = check_fails(lambda case: case.check_example_cases(examples), make_model(run))
+    assert "an output that is a folder needs a test of your own" in text
+    assert "cli.record" not in text
 
 
 # --- cases of a batch model as one batch ------------------------------------------
@@ -1221,6 +1241,57 @@ def test_the_same_cases_pass_in_this_process_and_over_http(live_project):
     assert "Ran 7 tests" in output
 
 
+#: What docs/server/development.md shows.
+FOLDER_TEST = """
+    def test_examples(self):
+        case = os.path.join(DATA, "examples", "good")
+        with open(os.path.join(case, "input.txt"), "rb") as file:
+            data = file.read()
+        response, files = AppTestCase.run_test_job(self, {"input.txt": data})
+        self.assertSuccessResponse(response)
+        self.assertEqual(sorted(files), ["results.json/0.txt", "results.json/1.txt"])
+        self.assertEqual(files["results.json/1.txt"], EXPECTED)
+"""
+
+WRITES_FOLDER = """
+import os
+
+from flask_psc_model import ModelBase
+
+
+class Model(ModelBase):
+    input_filenames = "input.txt"
+    output_filenames = "results.json"
+
+    def run(self, input_path, output_path):
+        with open(input_path) as file:
+            text = file.read()
+        if "refuse" in text:
+            raise ValueError(text)
+        os.mkdir(output_path)
+        for number in range(2):
+            with open(os.path.join(output_path, "%d.txt" % number), "w") as file:
+                file.write(text * number)
+"""
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(("expected", "code"), [("b'a'", 0), ("b'b'", 1)])
+def test_a_test_of_ones_own_checks_an_output_that_is_a_folder(
+    live_project, expected, code
+):
+    before, _, after = LIVE_TESTS.partition("    def test_refusals")
+    tests = before.split("    def test_examples")[0] + FOLDER_TEST + "\n"
+    tests = tests.replace("import AutoApp", "import AppTestCase, AutoApp")
+    tests += "    def test_refusals" + after
+    write(live_project, "tests/test_app.py", tests.replace("EXPECTED", expected))
+    write(live_project, "model_lib/model.py", WRITES_FOLDER)
+    os.remove(os.path.join(live_project, "tests/data/examples/good/results.json"))
+    ending, output = run_unittest(live_project)
+    assert ending == code, output
+    assert "Ran 7 tests" in output
+
+
 @pytest.mark.server
 def test_the_tests_need_no_optional_package(live_project, tmp_path):
     # unittest imports every package of the runtime to find tests
@@ -1307,6 +1378,30 @@ def test_a_server_that_does_not_start_fails_with_its_log(live_project):
     code, output = run_unittest(live_project)
     assert code == 1
     assert "no start today" in output
+
+
+@pytest.mark.server
+def test_a_server_whose_app_does_not_import_says_why(tmp_path):
+    project = make_project(tmp_path / "project", models.ECHO)
+    write(project, "app.py", "import nonexistent_pkg\n")
+    with pytest.raises(ServerNotStarted, match="nonexistent_pkg") as caught:
+        testing.LiveServer(project).__enter__()
+    assert caught.value.problem == "the server ./entrypoint.sh exited with code 3"
+
+
+@pytest.mark.server
+def test_a_server_that_accepts_nothing_is_not_waited_for(tmp_path, monkeypatch):
+    timeouts = {"status": "0.1s"}
+    project = make_project(tmp_path / "project", models.ECHO, timeouts)
+    monkeypatch.setattr(live_server, "START_SECONDS", 2)
+    code = (
+        "import os, socket, time; s = socket.socket();"
+        " s.bind(('', int(os.environ['PSC_MODEL_PORT']))); s.listen(); time.sleep(600)"
+    )
+    server = testing.LiveServer(project, [sys.executable, "-c", code])
+    with pytest.raises(ServerNotStarted, match="does not answer"):
+        server.__enter__()
+    assert server.process.poll() is not None
 
 
 @pytest.mark.server

@@ -25,6 +25,9 @@ def main(
     are added; existing ones are overwritten if you confirm it. Read what it shows: the
     tests will expect exactly this. Run it in the repository.
 
+    An output is unchanged if it passes the default comparison of the tests, with
+    --tolerance. An edited tests/test_app.py makes no difference.
+
     The exit status is 0 if all expected files are up to date, 1 if a case cannot be
     recorded or a file was not overwritten, and 2 for a wrong option.
 

@@ -18,6 +18,12 @@ MESSAGE_FILENAME = "message.txt"
 #: The only file of a case that is to be filled in; it says how.
 TODO_FILENAME = "TODO.md"
 
+#: What to do about an output that is a folder: the cases compare files.
+FOLDER_HINT = (
+    "an output that is a folder needs a test of your own, see"
+    ' "Outputs that are folders" in docs/server/development.md'
+)
+
 
 class Case(NamedTuple):
     """One case folder.

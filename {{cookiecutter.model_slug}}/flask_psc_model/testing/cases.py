@@ -9,6 +9,7 @@ from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, Uni
 from ..client import Client
 from ..model.base import BatchModelBase
 from ..model.cases import (
+    FOLDER_HINT,
     MESSAGE_FILENAME,
     REFUSALS,
     TODO_FILENAME,
@@ -106,7 +107,7 @@ class AutoAppTestCase(AppTestCase):
         names = self._get_filenames("output_filenames")
         files = ModelSpec.of_model(self._find_factory() or "", strict=False).outputs
         for name, actual, expected in zip(names, results[:half], results[half:]):
-            self.assertIsNotNone(actual, f"{name} is not a file")
+            self.assertIsNotNone(actual, f"{name} is not a file: {FOLDER_HINT}")
             file = files.get(name, FileSpec(name))
             difference = find_output_difference(file, actual, expected, self.tolerance)
             if difference:
@@ -180,8 +181,8 @@ class AutoAppTestCase(AppTestCase):
         with self._blaming_missing_inputs(case):
             self.assertSuccessResponse(response)
         expected = [
-            self._read_expected(case, name)
-            for name in self._get_filenames("output_filenames")
+            self._read_expected_output(case, name, data)
+            for name, data in zip(self._get_filenames("output_filenames"), actual)
         ]
         self.check_results(*actual + expected)
 
@@ -226,6 +227,17 @@ class AutoAppTestCase(AppTestCase):
         names = self._get_filenames("input_filenames")
         inputs = case.read_inputs(names)
         return [inputs[name] for name in names]
+
+    def _read_expected_output(
+        self, case: Case, name: str, actual: Optional[bytes]
+    ) -> bytes:
+        try:
+            return self._read_expected(case, name)
+        except (self.failureException, ValueError):
+            if actual is not None:
+                raise
+        # the case may have a folder, too, or nothing
+        raise self.failureException(f"{name} is not a file: {FOLDER_HINT}")
 
     def _read_expected(self, case: Case, name: str) -> bytes:
         try:

@@ -14,12 +14,12 @@ from ..model.spec import ModelSpec
 
 COMMAND = ("./entrypoint.sh",)
 
-#: Seconds until a server has to listen; the model loads later.
+#: Seconds, beyond those to load a model, until a server has to accept connections.
 START_SECONDS = 60
 
 
 class ServerNotStarted(RuntimeError):
-    """A server does not listen; the message contains its log.
+    """A server accepts no connection; the message contains its log.
 
     Attributes:
         problem: what is wrong, without the log.
@@ -59,7 +59,7 @@ class LiveServer:
     def __enter__(self) -> "LiveServer":
         self.start()
         try:
-            self.wait_until_it_listens()
+            self.wait_until_it_accepts()
         except BaseException:
             self.stop()
             raise
@@ -69,7 +69,7 @@ class LiveServer:
         self.stop()
 
     def start(self) -> None:
-        """Start the server, without waiting for it to listen."""
+        """Start the server, without waiting for it."""
         self.port = find_free_port()
         self.client = Client(
             f"http://127.0.0.1:{self.port}",
@@ -86,21 +86,28 @@ class LiveServer:
             start_new_session=True,
         )
 
-    def wait_until_it_listens(self) -> None:
-        """Wait until the server listens.
+    def wait_until_it_accepts(self) -> None:
+        """Wait until the server accepts connections, which may be before the model loads.
+
+        Gunicorn listens before it imports the app: a connection says nothing until a
+        worker closes it.
 
         Raises:
-            ServerNotStarted: it exits, or does not listen within `START_SECONDS`.
+            ServerNotStarted: it exits, or accepts none within `START_SECONDS` and
+                `timeout.status`.
         """
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_SECONDS + self.limits.status_timeout
         while self.process.poll() is None and time.monotonic() < deadline:
             try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                address = ("127.0.0.1", self.port)
+                with socket.create_connection(address, timeout=1) as connection:
+                    connection.shutdown(socket.SHUT_WR)
+                    connection.recv(1)
                 return
             except OSError:
                 time.sleep(0.02)
         code = self.process.returncode
-        state = "does not listen" if code is None else f"exited with code {code}"
+        state = "does not answer" if code is None else f"exited with code {code}"
         raise ServerNotStarted(
             f"the server {' '.join(self.command)} {state}", self.read_log()
         )

@@ -1,10 +1,10 @@
-"""Lists files, and replaces them as a whole."""
+"""Lists files, reads texts, and replaces files as a whole."""
 
 import contextlib
 import os
 import shutil
 import tempfile
-from typing import Iterator
+from typing import Iterator, Optional
 
 
 def list_files(folder: str) -> Iterator[str]:
@@ -12,6 +12,24 @@ def list_files(folder: str) -> Iterator[str]:
     for parent, _, names in os.walk(folder):
         for name in names:
             yield os.path.relpath(os.path.join(parent, name), folder)
+
+
+def read_text(path: str, newline: Optional[str] = None) -> str:
+    """Return the content of a text file.
+
+    Args:
+        path: of the file.
+        newline: as for `open`: an empty text keeps the line ends as they are.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not UTF-8; the message says what to do.
+    """
+    try:
+        with open(path, encoding="utf-8", newline=newline) as file:
+            return file.read()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8: save it as UTF-8 ({error})") from error
 
 
 def replace_file(path: str, content: bytes) -> None:

@@ -7,12 +7,11 @@ a little longer, and Docker a little longer than that.
 import math
 import os
 import re
-from typing import Dict, Iterator, Match, Optional
+from typing import Dict, Iterator, Match, NamedTuple, Optional
 
 from ..model.units import format_duration, parse_duration
-from .files import replace_file
-
-DOCKERFILE = "Dockerfile"
+from .dockerfile import DOCKERFILE
+from .files import read_text, replace_file
 
 #: Seconds beyond `timeout.status`, by the option of `check_status`, in CMD, and those of
 #: Docker.
@@ -21,14 +20,37 @@ MARGINS = {"CMD --timeout": 5, "--timeout": 10, "--start-period": 10}
 #: Seconds of the options that are not there.
 DEFAULTS = {"CMD --timeout": 65.0, "--timeout": 30.0, "--start-period": 0.0}
 
-#: An instruction with its continuation lines: the options, and the command.
+_COMMENT = re.compile(r"^[ \t]*#[^\r\n]*", re.MULTILINE)
+
+#: An instruction with its continuation lines: the options, and the command. Lines
+#: between them are blank, or comments.
+_CONTINUED = r"\\[ \t]*\r?\n(?:[ \t]*\r?\n)*"
 _INSTRUCTION = re.compile(
-    r"^(?P<options>[ \t]*HEALTHCHECK\b(?:\\\r?\n|.)*?\bCMD\b)(?P<command>(?:\\\r?\n|.)*)",
+    rf"^[ \t]*HEALTHCHECK\b(?P<options>(?:{_CONTINUED}|.)*?\bCMD\b)"
+    rf"(?P<command>(?:{_CONTINUED}|.)*)",
     re.MULTILINE | re.IGNORECASE,
 )
-_OPTION = r"({}=)(\S+)"
-#: The option and its value, as a word each of a list or of a line.
-_COMMAND_OPTION = re.compile(r"(--timeout[\"',\s=]+)([^\"'\s\]]+)")
+#: The value of an option; in the command, as a word of a list or of a line.
+_OPTIONS = {
+    "--timeout": re.compile(r"--timeout=(?P<value>\S+)"),
+    "--start-period": re.compile(r"--start-period=(?P<value>\S+)"),
+    "CMD --timeout": re.compile(r"--timeout[\"',\s=]+(?P<value>[^\"'\s\]]+)"),
+}
+_PROGRAM = re.compile('check_status"?')
+
+
+class _Time(NamedTuple):
+    """The place of a time in a Dockerfile.
+
+    Attributes:
+        start: the position of the time, or where it is missing.
+        end: of the time; `start` where it is missing.
+        new: what to write there, with `%s` for the time.
+    """
+
+    start: int
+    end: int
+    new: str = "%s"
 
 
 def find_wrong_times(folder: str, status_timeout: float) -> Iterator[str]:
@@ -38,11 +60,12 @@ def find_wrong_times(folder: str, status_timeout: float) -> Iterator[str]:
         folder: of the repository; one without a Dockerfile or health check is fine.
         status_timeout: `timeout.status` of its `model.yaml`, in seconds.
     """
-    found = _INSTRUCTION.search(_read(folder))
+    found = _INSTRUCTION.search(_blank_comments(_read(folder)))
     if not found:
         return
-    for name, text in _find_times(found).items():
+    for name, time in _find_times(found).items():
         wanted = _wanted(name, status_timeout)
+        text = found.string[time.start : time.end]
         try:
             seconds = parse_duration(text) if text else DEFAULTS[name]
         except ValueError as error:
@@ -67,9 +90,12 @@ def write_times(folder: str, status_timeout: float) -> Optional[str]:
 
     Raises:
         OSError: it cannot be written.
+        ValueError: it is not UTF-8.
     """
-    text = _read(folder)
-    changed = _INSTRUCTION.sub(lambda found: _set_times(found, status_timeout), text)
+    text = changed = _read(folder)
+    instructions = list(_INSTRUCTION.finditer(_blank_comments(text)))
+    for found in reversed(instructions):
+        changed = _set_times(changed, found, status_timeout)
     if changed == text:
         return None
     path = os.path.join(folder, DOCKERFILE)
@@ -77,37 +103,46 @@ def write_times(folder: str, status_timeout: float) -> Optional[str]:
     return path
 
 
-def _find_times(found: Match[str]) -> Dict[str, str]:
-    """Return the times of an instruction as they are there, by the keys of `MARGINS`."""
+def _blank_comments(text: str) -> str:
+    """Return a text with spaces in place of comments, so that all positions stay."""
+    return _COMMENT.sub(lambda found: " " * len(found.group()), text)
+
+
+def _find_times(found: Match[str]) -> Dict[str, _Time]:
+    """Return the times that an instruction has, or should, by the keys of `MARGINS`."""
     times = {}
     for name in ("--timeout", "--start-period"):
-        option = re.search(_OPTION.format(name), found.group("options"))
-        times[name] = option.group(2) if option else ""
+        option = _OPTIONS[name].search(found.string, *found.span("options"))
+        # a missing option becomes the first one
+        start = found.start("options")
+        times[name] = (
+            _Time(*option.span("value"))
+            if option
+            else _Time(start, start, f" {name}=%s")
+        )
+    program = _PROGRAM.search(found.string, *found.span("command"))
     # other commands have options of their own
-    if "check_status" in found.group("command"):
-        option = _COMMAND_OPTION.search(found.group("command"))
-        times["CMD --timeout"] = option.group(2) if option else ""
+    if program:
+        name = "CMD --timeout"
+        option = _OPTIONS[name].search(found.string, *found.span("command"))
+        is_list = program.group().endswith('"')
+        new = ', "--timeout", "%s"' if is_list else " --timeout %s"
+        times[name] = (
+            _Time(*option.span("value"))
+            if option
+            else _Time(program.end(), program.end(), new)
+        )
     return times
 
 
-def _set_times(found: Match[str], status_timeout: float) -> str:
-    options, command = found.group("options", "command")
-    for name, text in _find_times(found).items():
-        wanted = _wanted(name, status_timeout)
-        if name != "CMD --timeout":
-            pattern, new = _OPTION.format(name), f" {name}={wanted}"
-            options = (
-                re.sub(pattern, rf"\g<1>{wanted}", options)
-                if text
-                else re.sub("HEALTHCHECK", rf"\g<0>{new}", options, flags=re.IGNORECASE)
-            )
-        elif text:
-            command = _COMMAND_OPTION.sub(rf"\g<1>{wanted}", command)
-        else:
-            is_list = 'check_status"' in command
-            new = f', "--timeout", "{wanted}"' if is_list else f" --timeout {wanted}"
-            command = re.sub('check_status"?', rf"\g<0>{new}", command)
-    return options + command
+def _set_times(text: str, found: Match[str], status_timeout: float) -> str:
+    """Return a text with new times in the instruction that was found in it."""
+    times = _find_times(found)
+    # the last one first: the positions before it stay
+    for name in sorted(times, key=lambda name: -times[name].start):
+        time, wanted = times[name], _wanted(name, status_timeout)
+        text = text[: time.start] + time.new % wanted + text[time.end :]
+    return text
 
 
 def _wanted(name: str, status_timeout: float) -> str:
@@ -119,7 +154,6 @@ def _wanted(name: str, status_timeout: float) -> str:
 def _read(folder: str) -> str:
     try:
         path = os.path.join(folder, DOCKERFILE)
-        with open(path, encoding="utf-8", newline="") as file:
-            return file.read()
+        return read_text(path, newline="")
     except FileNotFoundError:
         return ""

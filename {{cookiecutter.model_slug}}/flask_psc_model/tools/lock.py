@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from . import to_line
-from .files import replace_file
+from .files import read_text, replace_file
 from .pins import Pin, find_required, name_source, parse_pins, remove_pins
 from .requirements import (
     IMAGE_PINNED,
@@ -100,28 +100,33 @@ def lock(folder: str, python: Optional[str] = None) -> Iterator[str]:
     Raises:
         LockFailed: there is no resolver, or it finds no versions that go together.
         OSError: a file is missing, or cannot be written.
+        ValueError: a file is not UTF-8.
     """
     python = python or find_python(folder)
     resolver = find_resolver(python)
-    wanted = _read(os.path.join(folder, WANTED))
+    wanted = read_text(os.path.join(folder, WANTED))
     pins = _pin_packages(resolver, folder, wanted)
     options = _list_options(wanted)
     texts = {PINNED: _compose(_title(WANTED, python), options, pins)}
     image = os.path.join(folder, IMAGE_PINNED)
     if os.path.exists(image):
-        held = FRAMEWORKS - set(list_names(_read(image), PIN))
+        held = FRAMEWORKS - set(list_names(read_text(image), PIN))
         inside = find_required(pins, held & set(list_names(wanted, NAME)))
         rest = [pin for pin in pins if normalize(pin.name) not in inside]
         texts[IMAGE_PINNED] = _compose(_read_title(image), options, rest)
     if os.path.exists(os.path.join(folder, DEV_WANTED)):
         tools = _pin_tools(resolver, folder, pins)
         texts[DEV_PINNED] = _compose(_title(DEV_WANTED, python), [], tools)
+    paths = {name: os.path.join(folder, name) for name in texts}
+    # a file that cannot be read ends this before anything is written
+    old = {
+        name: read_text(path) if os.path.exists(path) else ""
+        for name, path in paths.items()
+    }
     for name, text in texts.items():
-        path = os.path.join(folder, name)
-        before = _read(path) if os.path.exists(path) else ""
-        if text != before:
-            replace_file(path, text.encode("utf-8"))
-        yield f"{name}: {_describe_changes(before, text)}"
+        if text != old[name]:
+            replace_file(paths[name], text.encode("utf-8"))
+        yield f"{name}: {_describe_changes(old[name], text)}"
 
 
 def find_python(folder: str) -> str:
@@ -132,7 +137,9 @@ def find_python(folder: str) -> str:
     """
     for name, pattern in _PYTHONS:
         path = os.path.join(folder, name)
-        found = os.path.exists(path) and re.search(pattern, _read(path), re.MULTILINE)
+        found = os.path.exists(path) and re.search(
+            pattern, read_text(path), re.MULTILINE
+        )
         if found:
             return found.group(1)
     raise LockFailed(
@@ -246,7 +253,7 @@ def _pin_packages(resolver: Resolver, folder: str, wanted: str) -> List[Pin]:
 
 def _pin_tools(resolver: Resolver, folder: str, pins: Sequence[Pin]) -> List[Pin]:
     """Pin the packages of the commands, in the versions of the pins where they share some."""
-    lines = _read(os.path.join(folder, DEV_WANTED)).splitlines()
+    lines = read_text(os.path.join(folder, DEV_WANTED)).splitlines()
     pattern = re.compile(r"(?:-c|--constraint)[ =]\s*" + re.escape(PINNED))
     lines = [line for line in lines if not pattern.match(line)]
     with tempfile.TemporaryDirectory(prefix="psc-") as temporary:
@@ -283,7 +290,7 @@ def _resolve(
         )
         if result.returncode:
             raise LockFailed(f"cannot pin {name}: {_shorten(result.stdout)}")
-        pins = parse_pins(_read(output))
+        pins = parse_pins(read_text(output))
     for pin in pins:
         if has_password(str(pin)):
             raise LockFailed(
@@ -325,7 +332,7 @@ def _title(source: str, python: str) -> List[str]:
 def _read_title(path: str) -> List[str]:
     """Return the comment at the top of a file, without that of a tool."""
     # behind a line of options that was added at the top
-    found = re.match(r"(?:-.*\n|\s*\n)*((?:#.*\n)*)", _read(path))
+    found = re.match(r"(?:-.*\n|\s*\n)*((?:#.*\n)*)", read_text(path))
     title = found.group(1).splitlines() if found else []
     if any("compile" in line for line in title):
         return [
@@ -353,8 +360,3 @@ def _describe_changes(before: str, after: str) -> str:
 def _read_versions(text: str) -> Dict[str, str]:
     found = re.findall(r"^([A-Za-z0-9][\w.-]*)(?:==| @ )(\S+)", text, re.MULTILINE)
     return {normalize(name): version for name, version in found}
-
-
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8") as file:
-        return file.read()

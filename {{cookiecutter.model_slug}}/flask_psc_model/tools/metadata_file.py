@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List
 import yaml
 
 from . import to_line
-from .files import replace_file
+from .files import read_text, replace_file
 
 #: What may be between a key and its value.
 _COLON = re.compile(r"\s*:(?:\s|#.*)*")
@@ -28,12 +28,7 @@ class MetadataFile:
             ValueError: it is not UTF-8.
         """
         self.path = path
-        with open(path, "rb") as file:
-            content = file.read()
-        try:
-            self.text = content.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path} is not UTF-8: {error}") from error
+        self.text = read_text(path, newline="")
 
     def change(self, values: Dict[str, str]) -> None:
         """Change values in the text; `save` writes it.

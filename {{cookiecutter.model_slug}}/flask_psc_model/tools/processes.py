@@ -3,9 +3,11 @@
 import contextlib
 import os
 import signal
-from typing import List, Set
+from contextlib import contextmanager
+from typing import Iterator, List, Set
 
-from ..procfs import list_descendants
+from ..procfs import list_children, list_descendants
+from ..workers.prctl import adopt_orphans
 
 
 def list_tree(pid: int) -> List[int]:
@@ -26,6 +28,31 @@ def kill_tree(pid: int) -> None:
         stopped |= running
     for each in stopped:
         _send(each, signal.SIGKILL)
+
+
+@contextmanager
+def ending_children() -> Iterator[None]:
+    """At the end, kill all that was started within, and wait until it has ended.
+
+    A process that has lost its parent is one of them, whatever its session.
+    """
+    known = set(list_children(os.getpid()))
+    adopt_orphans(True)
+    try:
+        yield
+    finally:
+        started = set(list_children(os.getpid())) - known
+        while started:
+            for pid in started:
+                kill_tree(pid)
+                with contextlib.suppress(ChildProcessError, PermissionError):
+                    # one of another user may never end
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
+            known |= started
+            # the children of those that were killed
+            started = set(list_children(os.getpid())) - known
+        adopt_orphans(False)
 
 
 def _send(pid: int, number: int) -> None:

@@ -5,6 +5,8 @@ import re
 from typing import Iterator, List, Pattern, Set, Tuple
 from urllib.parse import urlsplit
 
+from .files import read_text
+
 #: The direct dependencies, and the files that pin them: all of them, and those that the
 #: base image lacks.
 WANTED = "requirements.in"
@@ -52,9 +54,9 @@ def read_names(path: str, pattern: Pattern[str]) -> List[str]:
 
     Raises:
         OSError: the file cannot be read.
+        ValueError: it is not UTF-8.
     """
-    with open(path, encoding="utf-8") as file:
-        return list_names(file.read(), pattern)
+    return list_names(read_text(path), pattern)
 
 
 def list_names(text: str, pattern: Pattern[str]) -> List[str]:

@@ -23,13 +23,13 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def adopt_orphans() -> None:
-    """Become the parent of orphans further down, in place of process 1.
+def adopt_orphans(is_on: bool = True) -> None:
+    """Become the parent of orphans further down, in place of process 1, or no longer.
 
     Gunicorn before 27, as process 1 of a container, takes an orphan that exits with
     code 3 or 4 for one of its own workers and stops the whole server.
     """
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    _prctl(PR_SET_CHILD_SUBREAPER, int(is_on))
 
 
 def _prctl(option: int, value: int) -> None:

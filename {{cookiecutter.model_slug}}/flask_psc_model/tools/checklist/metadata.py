@@ -10,7 +10,9 @@ from ...model.metadata import load_metadata
 from ...model.spec import Limits, ModelSpec
 from .. import show_name
 from ..containers.engine import Engine, EngineError
-from ..health_check import DOCKERFILE, find_wrong_times
+from ..dockerfile import DOCKERFILE
+from ..files import read_text
+from ..health_check import find_wrong_times
 from ..image_files import describe_outdated, find_outdated
 from ..measurement.record import FILENAME as RECORD
 from ..measurement.record import Record
@@ -44,8 +46,7 @@ def import_jsonschema() -> Any:
 def find_schema_problems(folder: str) -> Iterator[Problem]:
     """Yield where `model.yaml` breaks its schema."""
     metadata = load_metadata(os.path.join(folder, "model.yaml"))
-    with open(os.path.join(folder, SCHEMA), encoding="utf-8") as file:
-        schema = json.load(file)
+    schema = json.loads(read_text(os.path.join(folder, SCHEMA)))
     problems = list(_validate(_to_plain(metadata), schema))
     yield from problems
     if not problems:

@@ -3,6 +3,7 @@
 import os
 from typing import Dict, Iterator, List, Tuple
 
+from ..files import read_text
 from ..lock import COMMAND, FRAMEWORKS
 from ..pins import find_required, parse_pins
 from ..requirements import (
@@ -108,8 +109,7 @@ def _find_absent_in_image(folder: str, wanted: List[str]) -> Iterator[str]:
     path = os.path.join(folder, IMAGE_PINNED)
     if not os.path.exists(path):
         return
-    with open(os.path.join(folder, PINNED), encoding="utf-8") as file:
-        pins = parse_pins(file.read())
+    pins = parse_pins(read_text(os.path.join(folder, PINNED)))
     inside = find_required(pins, FRAMEWORKS & set(wanted))
     pinned = {normalize(pin.name) for pin in pins}
     absent = (set(wanted) & pinned) - inside - set(read_names(path, PIN))

@@ -11,7 +11,7 @@ from ...model.cases import list_cases, list_cases_to_fill_in
 from ...model.system_packages import FILENAME, find_remedy_in_text
 from .. import show_name
 from ..interrupts import interruptible
-from ..processes import kill_tree
+from ..processes import ending_children
 from .point import Problem
 
 DATA = "tests/data"
@@ -26,7 +26,9 @@ KINDS = {
 #: The number of failures to list.
 SHOWN = 5
 
-_FAILURE = re.compile(r"^(?:FAIL|ERROR): .*", re.MULTILINE)
+#: A failure as unittest prints it, below a rule: a model may print such words, too.
+_FAILURE = re.compile(r"^={70}\n((?:FAIL|ERROR): .*)", re.MULTILINE)
+_NO_TESTS = re.compile(r"^Ran 0 tests in ", re.MULTILINE)
 
 
 def find_failures(folder: str, timeout: int) -> Iterator[Problem]:
@@ -91,37 +93,32 @@ def _run_tests(folder: str, timeout: int) -> Iterator[Problem]:
         rest = len(failures) - SHOWN
         yield Problem("tests", f"{rest} more fail (run {COMMAND})")
     # without tests, the exit code is 0 before Python 3.12, and 5 since then
-    elif "Ran 0 tests" in output and not failures:
+    elif _NO_TESTS.search(output) and not failures:
         yield Problem("tests", f"{COMMAND} finds no tests: write some")
     elif code and not failures:
         yield Problem("tests", f"{COMMAND} ends with exit code {code}")
 
 
 def _run(folder: str, timeout: int) -> Tuple[int, str]:
-    """Run the tests, and return the exit code and what they print.
+    """Run the tests, end what they leave, and return the exit code and what they print.
 
     Raises:
         subprocess.TimeoutExpired: they do not end in time.
     """
-    with tempfile.TemporaryDirectory(prefix="psc-") as temporary:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "unittest"],
-            cwd=folder,
-            env=dict(os.environ, TMPDIR=temporary),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            # Ctrl-C ends this process only, which then ends the tests
-            start_new_session=True,
-        )
-        try:
-            with interruptible():
-                output = process.communicate(timeout=timeout)[0]
-        except BaseException:
-            # the servers of the tests have sessions of their own
-            kill_tree(process.pid)
-            process.communicate()
-            raise
-    return process.returncode, output
+    temporary = tempfile.TemporaryDirectory(prefix="psc-")
+    with temporary as path, tempfile.TemporaryFile() as output:
+        # a pipe would stay open for as long as a child of a test
+        with ending_children(), interruptible():
+            process = subprocess.run(
+                [sys.executable, "-m", "unittest"],
+                cwd=folder,
+                env=dict(os.environ, TMPDIR=path),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=timeout,
+                # Ctrl-C ends this process only, which then ends the tests
+                start_new_session=True,
+            )
+        output.seek(0)
+        return process.returncode, output.read().decode("utf-8", "replace")

@@ -70,7 +70,9 @@ def _read_command(call: ast.Call) -> str:
 
 def _read_packages(folder: str) -> Set[str]:
     try:
-        with open(os.path.join(folder, FILENAME), encoding="utf-8-sig") as file:
+        path = os.path.join(folder, FILENAME)
+        # a comment may be in any encoding
+        with open(path, encoding="utf-8-sig", errors="replace") as file:
             names = list_packages(file.read())
     except FileNotFoundError:
         return set()

@@ -4,7 +4,8 @@ import os
 import re
 from typing import NamedTuple, Optional
 
-DOCKERFILE = "Dockerfile"
+from ..dockerfile import DOCKERFILE, list_instructions
+from ..files import read_text
 
 #: The names of root in a `USER` instruction.
 ROOT = ("root", "0")
@@ -52,19 +53,17 @@ def read_user(folder: str) -> Optional[str]:
 
     Raises:
         OSError: the file cannot be read.
+        ValueError: it is not UTF-8.
     """
-    try:
-        with open(os.path.join(folder, DOCKERFILE), encoding="utf-8") as file:
-            lines = [line.split() for line in file]
-    except FileNotFoundError:
+    path = os.path.join(folder, DOCKERFILE)
+    if not os.path.exists(path):
         return None
     user = ""
-    for words in lines:
-        keyword = words[0].upper() if words else ""
+    for keyword, arguments in list_instructions(read_text(path)):
         if keyword == "FROM":
             user = ""
         elif keyword == "USER":
-            user = " ".join(words[1:])
+            user = " ".join(arguments.split())
     return user
 
 

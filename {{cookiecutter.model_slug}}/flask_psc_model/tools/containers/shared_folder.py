@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, Optional
 
 from ...client import Client, Response
+from ...model.cases import FOLDER_HINT
 
 #: A server may run under any user id, so anyone may write to the folder. Others on this
 #: machine cannot reach it, since its parent folder is closed to them.
@@ -209,7 +210,10 @@ class SharedJob:
         if not os.path.lexists(path):
             raise FileNotFoundError(f"{name} was not written")
         # this machine would follow a link in its own file system
-        if not stat.S_ISREG(os.lstat(path).st_mode):
+        mode = os.lstat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise OSError(f"{name} is a folder: {FOLDER_HINT}")
+        if not stat.S_ISREG(mode):
             raise OSError(f"{name} is not a regular file")
         try:
             with open(path, "rb") as file:

@@ -8,7 +8,8 @@ from typing import Any, Dict, Optional
 from ...model.spec import Limits, ModelSpec
 from ...model.units import format_size
 from ...version import __version__
-from ..containers.image_user import DOCKERFILE, ImageUser, read_user
+from ..containers.image_user import ImageUser, read_user
+from ..dockerfile import DOCKERFILE
 from .names import make_label_value, make_name
 
 #: The bytes that a container needs to start; Docker refuses less.

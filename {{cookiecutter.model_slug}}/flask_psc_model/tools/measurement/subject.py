@@ -1,5 +1,6 @@
 """What is measured: containers of an image, or the repository's own server."""
 
+import re
 from contextlib import contextmanager
 from typing import Callable, ContextManager, Dict, Iterator, NamedTuple, Optional
 
@@ -20,6 +21,12 @@ RESPONSE_SECONDS = 3600
 
 #: Seconds that a container has to listen and to load the model.
 START_SECONDS = 600
+
+#: The line of a traceback that is indented as its first one.
+_ERROR = re.compile(
+    r"^([ \t]*)Traceback \(most recent call last\):\n(?:\1[ \t].*\n)+\1(\S.*)",
+    re.MULTILINE,
+)
 
 Inputs = Dict[str, Optional[bytes]]
 
@@ -113,7 +120,7 @@ def start_locally(repository: str) -> Iterator[Running]:
 
     def get_status() -> Response:
         with interruptible():
-            server.wait_until_it_listens()
+            server.wait_until_it_accepts()
         return client.get("/status")
 
     gpus = watch_gpus(True)
@@ -147,8 +154,14 @@ def make_open_limits(repository: str) -> Limits:
     )
 
 
-def _describe_silence(problem: str, log: str) -> MeasurementFailed:
+def describe_log(log: str) -> str:
+    """Return the end of a server's log: the error of the last traceback, if there is one."""
+    errors = _ERROR.findall(log)
+    if errors:
+        return f"the last error in its log: {errors[-1][1].strip()}"
     lines = log.strip().splitlines() or ["(nothing)"]
-    return MeasurementFailed(
-        f"{problem}; the last line of its log: {lines[-1].strip()}"
-    )
+    return f"the last line of its log: {lines[-1].strip()}"
+
+
+def _describe_silence(problem: str, log: str) -> MeasurementFailed:
+    return MeasurementFailed(f"{problem}; {describe_log(log)}")
