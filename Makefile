@@ -34,11 +34,11 @@ SLOW := docker or slow
 
 PYTEST := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
 
-check: lint ## check the style and the types, and run the quick tests (two minutes)
+check: lint ## check the style and the types, and run the quick tests (three minutes)
 	$(PYTEST) -m '$(QUICK)' $(PYTEST_ARGS)
 	$(PYTEST) -m '$(QUICK)' $(PYTEST_ARGS) tests/runtime
 
-test: check ## run make check, then the servers and the real commands, on every Python that is found (ten minutes)
+test: check ## run make check, then the servers and the real commands, on every Python that is found (half an hour)
 	$(PYTEST) -m '$(NORMAL)' $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.installed-dev ## run the other tests: frameworks, containers, Ray, long runs

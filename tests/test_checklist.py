@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from conftest import Bake
 
+pytestmark = pytest.mark.command
+
 POINTS = [
     "model.yaml follows model.schema.json",
     "model.yaml describes your model",

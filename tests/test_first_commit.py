@@ -64,6 +64,7 @@ def test_only_the_files_that_fit_are_there(bake: Bake, defaults: Repository, ci:
     assert (repository.path / ".github").exists() == (ci == "github")
 
 
+@pytest.mark.command
 @each_answers
 def test_the_workflow_is_valid(bake: Bake, answers: dict[str, str]) -> None:
     repository = bake(ci="github", **answers)
@@ -74,6 +75,7 @@ def test_the_workflow_is_valid(bake: Bake, answers: dict[str, str]) -> None:
     check_schema(repository, ".github/dependabot.yml", "dependabot")
 
 
+@pytest.mark.command
 @each_answers
 def test_the_pipeline_is_valid(bake: Bake, answers: dict[str, str], tmp_path: Path) -> None:
     repository = bake(ci="gitlab", **answers)
@@ -142,6 +144,7 @@ def test_the_workflow_has_the_least_permissions_and_pins_every_action(bake: Bake
         assert [use for use in uses if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", use)] == []
 
 
+@pytest.mark.command
 @each_answers
 def test_zizmor_finds_nothing(bake: Bake, answers: dict[str, str]) -> None:
     repository = bake(ci="github", **answers)

@@ -22,6 +22,8 @@ from kubernetes_validate.utils import all_versions, major_minor
 from rendering import Tree, render_typed
 from repository import QUESTIONS, TEMPLATE
 
+pytestmark = pytest.mark.command
+
 STACKS = list(itertools.product(QUESTIONS["framework"], QUESTIONS["accelerator"]))
 
 #: The last ones, of which Kubernetes maintains three.
