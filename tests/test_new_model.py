@@ -353,7 +353,7 @@ def test_the_end_of_the_answers_changes_nothing(bake: Bake) -> None:
     [
         (["-i", "a.txt", "-o", "a.json"], "the files a.txt and a.json differ only in their extensions"),
         (["-i", "a.txt", "-o", "a.txt"], "there are two files a.txt: rename one of them"),
-        (["-i", "message.png", "-o", "b.txt"], "the files message.txt and message.png differ only"),
+        (["-i", "message.png", "-o", "b.txt"], "message.txt holds the expected error message of a case, whatever"),
         (["-i", "a.txt:x", "-o", "b.txt"], "'x' is not a media type such as image/png"),
         (["-i", "a.txt:text/plain:0", "-o", "b.txt"], "the size of a.txt is '0': expected a size"),
         (["-i", "a.txt:text/plain:1K:2K", "-o", "b.txt"], "is not NAME:MEDIA_TYPE:MAX_SIZE"),
@@ -363,6 +363,12 @@ def test_the_end_of_the_answers_changes_nothing(bake: Bake) -> None:
         (["-i", 'a".txt', "-o", "b.txt"], "has characters that cannot be used"),
         (["-i", "a\nb.txt", "-o", "b.txt"], "has characters that cannot be used"),
         (["-i", ".psc-a", "-o", "b.txt"], "begins with .psc-, which is reserved for the server"),
+        (["-i", "message.txt", "-o", "b.txt"], "rename the file message.txt"),
+        (["-i", "message/a.txt", "-o", "b.txt"], "message of message/a.txt and message.txt are a folder and a file"),
+        (["-i", "a/b.png", "-i", "a.txt", "-o", "b.txt"], "a of a/b.png and a.txt are a folder and a file"),
+        (["-i", ".cfg.txt", "-o", "b.txt"], "the file .cfg.txt is hidden, and cases skip hidden files"),
+        (["-i", "a.txt~:text/plain", "-o", "b.txt"], "is the name of a backup, and cases skip those"),
+        (["-i", ".:text/plain", "-o", "b.txt"], "'.' is not the name of a file"),
         (["-i", "TODO.txt", "-o", "b.txt"], "'TODO.txt' is the note on a case"),
     ],
 )
