@@ -264,6 +264,7 @@ FILES = [
         ["the-heat-map-of-the-whole-patient.json", "1.csv", "import.txt"],
     ],
     [[f"a-rather-long-name-{letter}.txt" for letter in "abcdefghij"], ["self.json"]],
+    [["image_path.txt", "image.txt", "x/image.txt", "str.json"], ["out.json", "np.txt"]],
 ]
 
 #: Writes a model for each of them.
