@@ -249,6 +249,95 @@ def test_files_that_were_edited_or_added_are_kept(bake: Bake) -> None:
     assert list(repository.path.rglob("TODO.md")) == []
 
 
+# --- a command that is stopped ---------------------------------------------------------------------------------
+
+#: Stops the command at each step that changes a folder, then runs it again, each time in a copy of the repository.
+STOP = """
+import contextlib, importlib, io, json, os, shutil, sys
+
+repository, work, kind, first, second = sys.argv[1:]
+sys.path.insert(0, repository)
+from flask_psc_model.tools.new_model.session import create_model
+importlib.import_module("flask_psc_model.tools.checklist.example")
+error = {"full disk": OSError(28, "No space left on device"), "Ctrl-C": KeyboardInterrupt()}[kind]
+EVENTS = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "tempfile.mkstemp")
+left = 0
+steps = []
+
+def stop(event, args):
+    global left
+    if event in EVENTS and left:
+        left -= 1
+        if not left:
+            steps.append(event)
+            raise error
+
+def copy(name):
+    folder = os.path.join(work, name)
+    shutil.copytree(repository, folder, ignore=shutil.ignore_patterns("flask_psc_model", "__pycache__", ".git"))
+    os.chdir(folder)
+    return folder
+
+def read(folder):
+    found = {}
+    for parent, folders, names in os.walk(folder):
+        for name in folders + names:
+            path = os.path.join(parent, name)
+            content = None if os.path.isdir(path) else open(path, "rb").read().decode("utf-8", "replace")
+            found[os.path.relpath(path, folder)] = content
+    return found
+
+def run(texts):
+    inputs, outputs = json.loads(texts)
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        create_model(inputs, outputs)
+    return output.getvalue()
+
+whole = copy("whole")
+run(second)
+expected, problems = read(whole), []
+sys.addaudithook(stop)
+for number in range(1, 1000):
+    folder = copy(f"stopped-{number}")
+    left = number
+    try:
+        run(first)
+        if left:
+            break
+        # a folder that stays empty, or is there already, stops nothing
+        assert steps[-1] in ("os.rmdir", "os.mkdir"), steps[-1]
+        continue
+    except (OSError, KeyboardInterrupt):
+        pass
+    try:
+        output = run(second)
+        if read(folder) != expected or ("Kept" in output) != ("mine" in str(expected)):
+            problems.append([number, steps[-1], output])
+    except Exception as failure:
+        problems.append([number, steps[-1], repr(failure)])
+    shutil.rmtree(folder)
+print(json.dumps([steps, problems]))
+"""
+
+
+@pytest.mark.parametrize("kind", ["full disk", "Ctrl-C"])
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_a_second_call_completes_one_that_was_stopped(bake: Bake, tmp_path: Path, kind: str, is_edited: bool) -> None:
+    repository = bake()
+    if is_edited:
+        for name in ("tests/test_model.py", "tests/data/examples/black/input.txt"):
+            with (repository.path / name).open("a", encoding="utf-8") as file:
+                file.write("# mine\n")
+    files = [json.dumps([["photo.png"], ["text.json"]]), json.dumps([["scan.png", "notes.txt"], ["mask.png"]])]
+    command = [sys.executable, "-B", "-c", STOP, str(repository.path), str(tmp_path / "work"), kind, *files]
+    result = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    assert result.returncode == 0, result.stderr
+    steps, problems = json.loads(result.stdout)
+    assert {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "tempfile.mkstemp"} == set(steps)
+    assert len(steps) > 30
+    assert problems == []
+
+
 # --- the skeletons ---------------------------------------------------------------------------------------------
 
 #: The input and output files of models.
@@ -264,6 +353,7 @@ FILES = [
         ["the-heat-map-of-the-whole-patient.json", "1.csv", "import.txt"],
     ],
     [[f"a-rather-long-name-{letter}.txt" for letter in "abcdefghij"], ["self.json"]],
+    [["image_path.txt", "image.txt", "x/image.txt", "str.json"], ["out.json", "np.txt"]],
 ]
 
 #: Writes a model for each of them.
@@ -353,7 +443,7 @@ def test_the_end_of_the_answers_changes_nothing(bake: Bake) -> None:
     [
         (["-i", "a.txt", "-o", "a.json"], "the files a.txt and a.json differ only in their extensions"),
         (["-i", "a.txt", "-o", "a.txt"], "there are two files a.txt: rename one of them"),
-        (["-i", "message.png", "-o", "b.txt"], "the files message.txt and message.png differ only"),
+        (["-i", "message.png", "-o", "b.txt"], "message.txt holds the expected error message of a case, whatever"),
         (["-i", "a.txt:x", "-o", "b.txt"], "'x' is not a media type such as image/png"),
         (["-i", "a.txt:text/plain:0", "-o", "b.txt"], "the size of a.txt is '0': expected a size"),
         (["-i", "a.txt:text/plain:1K:2K", "-o", "b.txt"], "is not NAME:MEDIA_TYPE:MAX_SIZE"),
@@ -363,6 +453,12 @@ def test_the_end_of_the_answers_changes_nothing(bake: Bake) -> None:
         (["-i", 'a".txt', "-o", "b.txt"], "has characters that cannot be used"),
         (["-i", "a\nb.txt", "-o", "b.txt"], "has characters that cannot be used"),
         (["-i", ".psc-a", "-o", "b.txt"], "begins with .psc-, which is reserved for the server"),
+        (["-i", "message.txt", "-o", "b.txt"], "rename the file message.txt"),
+        (["-i", "message/a.txt", "-o", "b.txt"], "message of message/a.txt and message.txt are a folder and a file"),
+        (["-i", "a/b.png", "-i", "a.txt", "-o", "b.txt"], "a of a/b.png and a.txt are a folder and a file"),
+        (["-i", ".cfg.txt", "-o", "b.txt"], "the file .cfg.txt is hidden, and cases skip hidden files"),
+        (["-i", "a.txt~:text/plain", "-o", "b.txt"], "is the name of a backup, and cases skip those"),
+        (["-i", ".:text/plain", "-o", "b.txt"], "'.' is not the name of a file"),
         (["-i", "TODO.txt", "-o", "b.txt"], "'TODO.txt' is the note on a case"),
     ],
 )

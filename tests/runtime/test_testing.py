@@ -1045,8 +1045,6 @@ def test_names_come_from_a_dotted_path_too(cases):
         ("same.txt", "same.json", "message.txt", ("same.txt", "same.json")),
         (["a.txt", "a.png"], "b.json", "message.txt", ("a.txt", "a.png")),
         ("a.txt", ["b.json", "b.txt"], "message.txt", ("b.json", "b.txt")),
-        ("message.json", "b.json", "message.txt", ("message.txt", "message.json")),
-        ("a.txt", "error.json", "error.log", ("error.log", "error.json")),
         ("a", "a.json", "message.txt", ("a", "a.json")),
     ],
 )
@@ -1063,6 +1061,45 @@ def test_names_that_differ_by_extension_only_are_rejected(
         )
         assert "differ only in their extensions" in text
         assert "{} and {}".format(*both) in text
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "message_name", "name"),
+    [
+        ("message.txt", "b.json", "message.txt", "message.txt"),
+        ("message.json", "b.json", "message.txt", "message.json"),
+        ("a.txt", "error.json", "error.log", "error.json"),
+    ],
+)
+def test_the_name_of_the_expected_message_is_rejected(
+    cases, inputs, outputs, message_name, name
+):
+    folder = cases(one__input_txt="a")
+    for check in (examples(folder), refusals(folder)):
+        text = check_fails(
+            check,
+            input_filenames=inputs,
+            output_filenames=outputs,
+            error_message_filename=message_name,
+        )
+        assert message_name + " holds the expected error message of a case" in text
+        assert "rename the file " + name in text
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (".cfg.json", "the file .cfg.json is hidden"),
+        (["a/b.json", "a.txt"], "a of a/b.json and a.txt are a folder and a file"),
+    ],
+)
+def test_outputs_that_no_example_can_hold_are_rejected_there_alone(
+    cases, outputs, message
+):
+    folder = cases(one__input_txt="refuse it", one__message_txt="it")
+    assert message in check_fails(examples(folder), output_filenames=outputs)
+    # a refusal has no outputs
+    check_passes(refusals(folder), output_filenames=outputs)
 
 
 def test_names_that_differ_by_more_than_extension_are_fine(cases):

@@ -111,6 +111,16 @@ class ModelNotLoaded(ApiError):
     kind = NOT_LOADED
 
 
+def get_message(error: BaseException) -> str:
+    """Return the message of an exception, whatever its own `__str__` does."""
+    try:
+        # of a class of their own, texts may do anything, too
+        return str.strip(str(error))
+    except BaseException as fault:
+        name = type(error).__name__
+        return f"its text cannot be made: {name}.__str__ raised {type(fault).__name__}"
+
+
 def exit_with_error(error: object, code: int = 1) -> NoReturn:
     """Print an error on one line, and exit.
 

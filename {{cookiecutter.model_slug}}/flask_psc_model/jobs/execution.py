@@ -6,7 +6,14 @@ import re
 import stat
 from typing import Any, Callable, List, Optional, Sequence
 
-from ..errors import DONE, ApiError, InvalidInput, InvalidJob, ModelFailed
+from ..errors import (
+    DONE,
+    ApiError,
+    InvalidInput,
+    InvalidJob,
+    ModelFailed,
+    get_message,
+)
 from ..model.loading import as_list, call_model, describe, explain
 from ..model.spec import FileSpec, ModelSpec
 from .job import Job
@@ -128,7 +135,7 @@ class Execution:
     def _translate(self, error: BaseException) -> ApiError:
         model = self.model
         if isinstance(error, model.validation_exception_class):
-            return InvalidInput(str(error).strip() or "the model refused the input")
+            return InvalidInput(get_message(error) or "the model refused the input")
         if isinstance(error, model.io_exception_class):
             if _is_about(error, self._inputs + self._outputs):
                 return InvalidJob(describe(error))

@@ -164,17 +164,48 @@ def check_filenames(names: Sequence[str], message_filename: str) -> None:
     Raises:
         ValueError: two of them do; the message names both.
     """
+    message = os.path.splitext(message_filename)[0]
     seen: Dict[str, str] = {}
-    for name in [message_filename] + list(names):
+    for name in names:
         stem = os.path.splitext(name)[0]
+        if stem == message:
+            raise ValueError(
+                f"{message_filename} holds the expected error message of a case,"
+                f" whatever its extension: rename the file {name}, or set"
+                " error_message_filename"
+            )
         if stem in seen:
-            is_message = seen[stem] == message_filename
-            hint = ", or set error_message_filename" if is_message else ""
             raise ValueError(
                 f"the files {seen[stem]} and {name} differ only in their extensions:"
-                f" rename one of them{hint}"
+                " rename one of them"
             )
         seen[stem] = name
+
+
+def check_findable(names: Sequence[str]) -> None:
+    """Check that one case can hold some files, so that each of them is found.
+
+    Args:
+        names: of the model's files in such a case.
+
+    Raises:
+        ValueError: a file is hidden, or has the name of a folder for another one.
+    """
+    stems = {os.path.splitext(name)[0]: name for name in names}
+    for name in names:
+        *folders, filename = name.split("/")
+        if filename[:1] == ".":
+            raise ValueError(
+                f"the file {name} is hidden, and cases skip hidden files: rename it"
+            )
+        for depth in range(1, len(folders) + 1):
+            folder = "/".join(folders[:depth])
+            other = stems.get(os.path.splitext(folder)[0])
+            if other:
+                raise ValueError(
+                    f"{folder} of {name} and {other} are a folder and a file of the same"
+                    " name, extensions aside: rename one of them"
+                )
 
 
 def _read(path: str) -> bytes:

@@ -10,7 +10,7 @@ import sys
 from types import ModuleType
 from typing import Any, Callable, List, Tuple, Union
 
-from ..errors import ModelNotLoaded
+from ..errors import ModelNotLoaded, get_message
 from .base import INTERFACE, STEPS, BatchModelBase, ModelBase
 
 #: Seconds that `close` of a model may take.
@@ -301,7 +301,7 @@ def as_list(filenames: Any) -> List[str]:
 def describe(error: BaseException) -> str:
     """Return the type and the message of an exception."""
     name = type(error).__name__
-    text = str(error).strip()
+    text = get_message(error)
     return f"{name}: {text}" if text else name
 
 

@@ -10,6 +10,8 @@ import shutil
 import subprocess
 from typing import Iterator, Optional, Set
 
+from ..errors import get_message
+
 #: The file in the repository whose packages the Dockerfile installs.
 FILENAME = "system-packages.txt"
 
@@ -146,7 +148,7 @@ def find_remedy(error: BaseException) -> str:
     for each in _list_causes(error):
         command = _find_command(each)
         # the text of a missing file is the same for a command and any other file
-        text = "" if isinstance(each, FileNotFoundError) else str(each)
+        text = "" if isinstance(each, FileNotFoundError) else get_message(each)
         remedy = _explain_command(command) if command else _explain_module(each)
         remedy = remedy or find_remedy_in_text(text)
         if remedy:
@@ -185,7 +187,7 @@ def _explain_module(error: BaseException) -> str:
     """
     if not isinstance(error, ImportError) or not error.path:
         return ""
-    if not LIBRARIES.keys() & _MISSING_LIBRARY.findall(str(error)):
+    if not LIBRARIES.keys() & _MISSING_LIBRARY.findall(get_message(error)):
         return ""
     libraries = _NOT_FOUND.findall(_run_ldd(error.path))
     packages = sorted({LIBRARIES[name] for name in libraries if name in LIBRARIES})

@@ -15,6 +15,7 @@ from ..model.cases import (
     TODO_FILENAME,
     Case,
     check_filenames,
+    check_findable,
     find_case_file,
     list_cases,
     list_cases_to_fill_in,
@@ -88,6 +89,7 @@ class AutoAppTestCase(AppTestCase):
         Args:
             folder: holds a folder for each case, with its input and output files.
         """
+        check_findable(self._list_filenames())
         cases = self._find_cases(folder)
         self._check_alone(cases, self._check_example)
         if cases and self._is_batch_model():
@@ -210,9 +212,7 @@ class AutoAppTestCase(AppTestCase):
             raise self.failureException("\n".join(lines)) from None
 
     def _find_cases(self, folder: str) -> List[Case]:
-        names = self._get_filenames("input_filenames")
-        names += self._get_filenames("output_filenames")
-        check_filenames(names, self.error_message_filename)
+        check_filenames(self._list_filenames(), self.error_message_filename)
         cases = list_cases(folder)
         unfilled = list_cases_to_fill_in(folder)
         self.assertTrue(cases + unfilled, f"there are no case folders in {folder}")
@@ -244,6 +244,10 @@ class AutoAppTestCase(AppTestCase):
             return case.read_expected(name)
         except FileNotFoundError as error:
             raise self.failureException(f"{error}; {RECORD_HINT}") from None
+
+    def _list_filenames(self) -> List[str]:
+        names = ("input_filenames", "output_filenames")
+        return [name for each in names for name in self._get_filenames(each)]
 
     def _get_filenames(self, attribute: str) -> List[str]:
         names = getattr(self, attribute)

@@ -12,6 +12,7 @@ from ...model.cases import (
     REFUSALS,
     Case,
     check_filenames,
+    check_findable,
     list_cases,
 )
 from ...model.comparison import find_difference
@@ -84,6 +85,7 @@ class ModelCases(NamedTuple):
                 raise ValueError(f"{spec.path} names no {key}")
         inputs, outputs = list(spec.inputs), list(spec.outputs)
         check_filenames(inputs + outputs, MESSAGE_FILENAME)
+        check_findable(inputs + outputs)
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"there is no data folder {folder}")
         examples = [

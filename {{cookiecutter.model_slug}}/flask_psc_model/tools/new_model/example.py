@@ -78,6 +78,11 @@ def digest_file(path: str, class_name: str) -> str:
     return _digest(_replace_word(_read_text(path), class_name))
 
 
+def is_text(path: str, form: str) -> bool:
+    """Return whether a file is there whose whole text has a form."""
+    return os.path.isfile(path) and bool(re.fullmatch(form, _read_text(path)))
+
+
 def _replace_word(text: str, word: str) -> str:
     return re.sub(rf"\b{re.escape(word)}\b", "Model", text)
 

@@ -6,7 +6,12 @@ import re
 from typing import NamedTuple, Sequence
 
 from ...jobs.outputs import RESERVED_PREFIX
-from ...model.cases import MESSAGE_FILENAME, TODO_FILENAME, check_filenames
+from ...model.cases import (
+    MESSAGE_FILENAME,
+    TODO_FILENAME,
+    check_filenames,
+    check_findable,
+)
 from ...model.units import parse_size
 
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+")
@@ -57,7 +62,7 @@ class NewFile(NamedTuple):
     def kind(self) -> str:
         """How Python reads it: as `json`, `text` or `bytes`."""
         media_type = self.media_type.lower()
-        if media_type.endswith("json"):
+        if media_type == "application/json" or media_type.endswith("+json"):
             return "json"
         return "text" if media_type.startswith("text/") else "bytes"
 
@@ -76,13 +81,16 @@ def check_files(inputs: Sequence[NewFile], outputs: Sequence[NewFile]) -> None:
     """Check that the files of a model can stand side by side in the folder of a case.
 
     Raises:
-        ValueError: two names are the same, or differ only in their extensions.
+        ValueError: no case can hold them; the message says why.
     """
     names = [file.name for file in list(inputs) + list(outputs)]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"there are two files {name}: rename one of them")
     check_filenames(names, MESSAGE_FILENAME)
+    check_findable(names)
+    # of the inputs, a refusal holds the message beside them
+    check_findable([file.name for file in inputs] + [MESSAGE_FILENAME])
 
 
 def _check_name(name: str) -> None:
@@ -91,12 +99,14 @@ def _check_name(name: str) -> None:
     if _UNSUITABLE.search(name) or not name.isprintable():
         raise ValueError(f"the name {name!r} has characters that cannot be used")
     parts = name.split("/")
-    if os.path.normpath(name) != name or name[0] == "/" or parts[0] == "..":
+    if os.path.normpath(name) != name or name[0] == "/" or parts[0] in (".", ".."):
         raise ValueError(f"{name!r} is not the name of a file in the folder of a job")
     if any(part.startswith(RESERVED_PREFIX) for part in parts):
         raise ValueError(
             f"{name!r} begins with {RESERVED_PREFIX}, which is reserved for the server"
         )
+    if name[-1] == "~":
+        raise ValueError(f"{name!r} is the name of a backup, and cases skip those")
     if name.split(".")[0] == TODO_FILENAME.split(".")[0]:
         raise ValueError(f"{name!r} is the note on a case that is to be filled in")
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from typing import Dict, Iterator, List, Sequence
 
 import click
@@ -11,7 +12,15 @@ from ...model.cases import EXAMPLES, REFUSALS, TODO_FILENAME
 from ...model.metadata import find_metadata
 from ..files import list_files, replace_file
 from ..metadata_file import MetadataFile
-from .example import MODEL, MODEL_TESTS, Example, list_changed, list_unchanged
+from .example import (
+    FILES,
+    MODEL,
+    MODEL_TESTS,
+    Example,
+    is_text,
+    list_changed,
+    list_unchanged,
+)
 from .files import NewFile, check_files, check_media_type
 from .skeleton import make_model, make_tests
 
@@ -61,6 +70,9 @@ def create_model(inputs: Sequence[str], outputs: Sequence[str]) -> None:
         OSError: a file is missing, or cannot be read or written.
         ValueError: the model is not the example's, or a file is wrong. Nothing is
             written.
+
+    The model is written at the end: whatever stops the command before, it is the
+    example's, and a second call completes the work.
     """
     path = find_metadata(os.getcwd())
     folder = os.path.dirname(path)
@@ -74,16 +86,21 @@ def create_model(inputs: Sequence[str], outputs: Sequence[str]) -> None:
     removed = list(list_unchanged(folder, example.class_name))
     changed = list_changed(folder, example.class_name)
     new: Dict[str, str] = {}
+    tests = make_tests(example.class_name)
+    if is_text(os.path.join(folder, MODEL_TESTS), re.escape(tests)):
+        # of a call that was stopped
+        changed.remove(MODEL_TESTS)
     if MODEL_TESTS not in changed:
-        new[MODEL_TESTS] = make_tests(example.class_name)
+        new[MODEL_TESTS] = tests
     new.update(_make_cases(folder, read, written, removed))
-    # the model at last: until then, the command can run again
-    new[MODEL] = make_model(example, read, written)
-    _remove(folder, [name for name in removed if name not in new])
-    for name, text in new.items():
-        os.makedirs(os.path.join(folder, os.path.dirname(name)), exist_ok=True)
-        replace_file(os.path.join(folder, name), text.encode("utf-8"))
+    model = make_model(example, read, written)
+    # first, as the folder of the repository may not be writable
     metadata.save()
+    for name, text in new.items():
+        _write(folder, name, text)
+    _remove(folder, [name for name in removed if name not in new])
+    _write(folder, MODEL, model)
+    new[MODEL] = model
     _report(list(new), removed, changed)
 
 
@@ -170,9 +187,19 @@ def _make_cases(
     notes = {}
     for kind, text in ((EXAMPLES, EXAMPLE_TODO), (REFUSALS, REFUSAL_TODO)):
         case = f"{kind}/{CASE}"
-        left = list_files(os.path.join(folder, DATA, kind))
-        if all(f"{DATA}/{kind}/{name}" in removed for name in left):
-            notes[f"{DATA}/{case}/{TODO_FILENAME}"] = text.format(case=case, **names)
+        note = f"{DATA}/{case}/{TODO_FILENAME}"
+        known = set(removed)
+        form = ".*".join(map(re.escape, re.split(r"\{\w+\}", text)))
+        if is_text(os.path.join(folder, note), form):
+            # of a call that was stopped, perhaps with other files
+            known.add(note)
+        left = {
+            f"{DATA}/{kind}/{name}"
+            for name in list_files(os.path.join(folder, DATA, kind))
+            if os.path.basename(name)[0] != "."
+        }
+        if left <= known:
+            notes[note] = text.format(case=case, **names)
     return notes
 
 
@@ -181,11 +208,18 @@ def _list_names(files: Sequence[NewFile]) -> str:
 
 
 def _remove(folder: str, names: Sequence[str]) -> None:
-    """Remove files, and the folders that only they needed."""
+    """Remove files, and the folders that only the example needed."""
     for name in names:
         os.remove(os.path.join(folder, name))
+    # those of all files: a call may have been stopped here
+    for parent in sorted({os.path.dirname(name) for name in FILES}):
         with contextlib.suppress(OSError):
-            os.rmdir(os.path.dirname(os.path.join(folder, name)))
+            os.rmdir(os.path.join(folder, parent))
+
+
+def _write(folder: str, name: str, text: str) -> None:
+    os.makedirs(os.path.join(folder, os.path.dirname(name)), exist_ok=True)
+    replace_file(os.path.join(folder, name), text.encode("utf-8"))
 
 
 def _report(new: Sequence[str], removed: Sequence[str], changed: Sequence[str]) -> None:

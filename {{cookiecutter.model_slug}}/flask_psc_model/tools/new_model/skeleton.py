@@ -1,5 +1,7 @@
 """The code of a new model, with its input and output files as arguments."""
 
+import builtins
+import itertools
 import json
 import keyword
 import re
@@ -14,8 +16,20 @@ from .files import NewFile
 MAX_LINE = 88
 MAX_NAME = 16
 
-#: Names that the code uses itself, so that no content of an input file has them.
-RESERVED = ("batch", "json", "keras", "result", "self", "tf", "torch")
+#: Names that the code uses, or its author will, so that nothing else has them. A model
+#: asks nobody, and `input` is the usual name of a file.
+RESERVED = frozenset([*keyword.kwlist, *dir(builtins)]) - {"input"} | {
+    "batch",
+    "json",
+    "keras",
+    "model",
+    "np",
+    "result",
+    "run_model",
+    "self",
+    "tf",
+    "torch",
+}
 
 #: The type of a file's content, by its kind.
 TYPES = {"json": "Any", "text": "str", "bytes": "bytes"}
@@ -161,18 +175,28 @@ def make_model(
     )
 
 
-def make_names(inputs: Sequence[NewFile], outputs: Sequence[NewFile]) -> Dict[str, str]:
-    """Return a name in Python for each file, by the name of the file."""
+def make_names(
+    example: Example, inputs: Sequence[NewFile], outputs: Sequence[NewFile]
+) -> Dict[str, str]:
+    """Return a name in Python for each file, by the name of the file.
+
+    The path of the file has that name with `_path`; neither has another meaning.
+    """
     names: Dict[str, str] = {}
+    reserved = RESERVED | {example.class_name}
+    taken = set(reserved)
     for file in list(inputs) + list(outputs):
         base = _make_identifier(file.name)
         # of an output, the code uses the path only
-        if file in inputs and (keyword.iskeyword(base) or base in RESERVED):
+        suffixes = ("", "_path") if file in inputs else ("_path",)
+        if file in inputs and base in reserved:
             base = f"file_{base}"
-        name, number = base, 1
-        while name in names.values():
-            number += 1
-            name = f"{base}_{number}"
+        for number in itertools.count(1):
+            name = base if number == 1 else f"{base}_{number}"
+            uses = {name + suffix for suffix in suffixes}
+            if uses.isdisjoint(taken):
+                break
+        taken |= uses
         names[file.name] = name
     return names
 
@@ -217,7 +241,7 @@ def _make_run(
     example: Example, inputs: Sequence[NewFile], outputs: Sequence[NewFile]
 ) -> str:
     """Return the methods of a model that runs one job at a time."""
-    names = make_names(inputs, outputs)
+    names = make_names(example, inputs, outputs)
     contents = [names[file.name] for file in inputs]
     paths = _list_paths(inputs, names) + _list_paths(outputs, names)
     typed = [f"{names[file.name]}: {TYPES[file.kind]}" for file in inputs]
@@ -237,7 +261,7 @@ def _make_steps(
     example: Example, inputs: Sequence[NewFile], outputs: Sequence[NewFile]
 ) -> str:
     """Return the methods of a model that computes batches."""
-    names = make_names(inputs, outputs)
+    names = make_names(example, inputs, outputs)
     contents = [names[file.name] for file in inputs]
     prepared = f"        return {', '.join(contents)}\n"
     if len(prepared) > MAX_LINE + 1:
