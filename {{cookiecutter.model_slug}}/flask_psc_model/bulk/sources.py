@@ -145,8 +145,6 @@ class ListSource:
         """
         names: Set[int] = set()
         folders: Set[int] = set()
-        # most folders have the same parent, which may be reached by several paths
-        resolve = lru_cache(maxsize=10000)(os.path.realpath)
         place = 0
         with open(self._path, "rb") as file:
             for number, line in enumerate(file, start=1):
@@ -156,7 +154,7 @@ class ListSource:
                         _add(job.name, names, "job")
                         path = os.path.normpath(job.output_folder)
                         parent, name = os.path.split(path)
-                        folder = os.path.join(resolve(parent), name)
+                        folder = os.path.join(_resolve(parent), name)
                         _add(folder, folders, "job with the output folder")
                     except ValueError as error:
                         raise ValueError(
@@ -195,6 +193,12 @@ class ListSource:
 
 
 Source = Union[FolderSource, ListSource]
+
+
+@lru_cache(maxsize=10000)
+def _resolve(folder: str) -> str:
+    # most output folders have the same parent, which may be reached by several paths
+    return os.path.realpath(folder)
 
 
 def _add(text: str, known: Set[int], kind: str) -> None:

@@ -150,15 +150,18 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
         """Handle a request; send the headers and the body of its response together.
 
         Raises:
-            InvalidHeader: the length of its body is ambiguous.
+            InvalidHeader: the length of its body is ambiguous, or no number.
         """
-        names = {name for name, _ in req.headers}
-        if "TRANSFER-ENCODING" in names:
+        headers = dict(req.headers)
+        if len(headers.get("CONTENT-LENGTH", "")) > front.MAX_DIGITS:
+            # a newer Python reads no such number, and Gunicorn refuses it before
+            raise errors.InvalidHeader("CONTENT-LENGTH", req=req)
+        if "TRANSFER-ENCODING" in headers:
             # before version 22, Gunicorn lets this pass: a proxy may read it otherwise
-            if "CONTENT-LENGTH" in names:
+            if "CONTENT-LENGTH" in headers:
                 raise errors.InvalidHeader("CONTENT-LENGTH", req=req)
             req.body.reader = _ChunkReader(req)
-        if "EXPECT" in names:
+        if "EXPECT" in headers:
             if not conn.can_peek:
                 # Gunicorn sends "100 Continue" at once
                 return super().handle_request(req, conn)
