@@ -275,6 +275,7 @@ def test_no_name_in_the_code_means_two_things(files, example):
         (["image.txt", "image_path.txt"], ["out.json"]),
         (["a.txt", "a_2.txt", "x/a.txt", "a_2_path.txt"], ["y/a.json", "a_path.json"]),
         (["str.txt", "bytes.json", "list.txt"], ["self.txt", "json.json"]),
+        (["load_metadata.txt", "path.txt"], ["np.txt"]),
         (["self.txt", "file_self.txt", "file_self_path.txt"], ["result.txt"]),
     ],
 )

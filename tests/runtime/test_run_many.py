@@ -612,14 +612,23 @@ def test_jobs_that_are_killed_again_and_again_end_right(bulk):
 def test_what_the_journal_has_survives_a_power_cut(bulk, request):
     disk = bulk.folder / "disk"
     _make_disk(str(disk), str(bulk.outputs), request)
-    bulk.give("sleep 0.04", count=200)
+    # long enough for three commits
+    bulk.give("sleep 0.04", count=350)
     process = bulk.start("--processes", "1", stderr=subprocess.DEVNULL)
     journal = bulk.outputs / "done-0-of-1.jsonl"
-    wait_until(journal.exists, 20)
-    assert 0 < _check_copy(disk, bulk.folder / "early", request) < 200
+    sizes = set()
+
+    def has_grown():
+        if journal.exists():
+            sizes.add(journal.stat().st_size)
+        return len(sizes - {0}) > 1
+
+    # what it had before is on the disk then
+    wait_until(has_grown, 20)
+    assert 0 < _check_copy(disk, bulk.folder / "early", request) < 350
     assert process.wait() == 0
     # at once: no time for the system to write it by itself
-    assert _check_copy(disk, bulk.folder / "late", request) == 200
+    assert _check_copy(disk, bulk.folder / "late", request) == 350
 
 
 def _make_disk(path, folder, request):

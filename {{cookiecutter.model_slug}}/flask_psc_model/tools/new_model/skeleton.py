@@ -22,6 +22,7 @@ RESERVED = frozenset([*keyword.kwlist, *dir(builtins)]) - {"input"} | {
     "batch",
     "json",
     "keras",
+    "load_metadata",
     "model",
     "np",
     "result",
