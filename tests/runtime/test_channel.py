@@ -242,3 +242,15 @@ def test_the_file_of_the_table_has_no_name():
     assert status.st_size == 16 * (ROWS + 1)
     assert status.st_blocks * 512 >= status.st_size, "a full disk is known now"
     table.close()
+
+
+def test_a_table_for_which_there_is_no_room_is_an_error_of_the_system():
+    program = (
+        "import resource; from flask_psc_model.workers.table import JobTable;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try: JobTable.create()\n"
+        "except OSError: print('no room')"
+    )
+    environment = dict(os.environ, PYTHONPATH=TEMPLATE, PYTHONDONTWRITEBYTECODE="1")
+    command = [sys.executable, "-c", program]
+    assert subprocess.check_output(command, env=environment) == b"no room\n"

@@ -1039,6 +1039,16 @@ def test_names_come_from_a_dotted_path_too(cases):
     check_passes(examples(folder), __name__ + ".SHOUTER")
 
 
+def reject(check, inputs, outputs, message_name):
+    """Return why a check does not accept some names of files."""
+    return check_fails(
+        check,
+        input_filenames=inputs,
+        output_filenames=outputs,
+        error_message_filename=message_name,
+    )
+
+
 @pytest.mark.parametrize(
     ("inputs", "outputs", "message_name", "both"),
     [
@@ -1053,12 +1063,7 @@ def test_names_that_differ_by_extension_only_are_rejected(
 ):
     folder = cases(one__input_txt="a")
     for check in (examples(folder), refusals(folder)):
-        text = check_fails(
-            check,
-            input_filenames=inputs,
-            output_filenames=outputs,
-            error_message_filename=message_name,
-        )
+        text = reject(check, inputs, outputs, message_name)
         assert "differ only in their extensions" in text
         assert "{} and {}".format(*both) in text
 
@@ -1076,12 +1081,7 @@ def test_the_name_of_the_expected_message_is_rejected(
 ):
     folder = cases(one__input_txt="a")
     for check in (examples(folder), refusals(folder)):
-        text = check_fails(
-            check,
-            input_filenames=inputs,
-            output_filenames=outputs,
-            error_message_filename=message_name,
-        )
+        text = reject(check, inputs, outputs, message_name)
         assert message_name + " holds the expected error message of a case" in text
         assert "rename the file " + name in text
 

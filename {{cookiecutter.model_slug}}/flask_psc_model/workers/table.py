@@ -61,9 +61,10 @@ class JobTable:
         Raises:
             OSError: the folder for temporary files takes none.
         """
-        with tempfile.TemporaryFile(buffering=0) as file:
+        with tempfile.TemporaryFile() as file:
             # a hole would be a SIGBUS later, where the file system is full
             file.write(bytes(_SIZE))
+            file.flush()
             return cls(os.dup(file.fileno()))
 
     def add(self, number: int) -> "Clock":
